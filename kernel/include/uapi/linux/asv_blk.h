@@ -273,14 +273,14 @@ struct asv_blk_inflight_packed {
  * not set; ETXTBSY the file is a swap file or being executed; EINVAL a value out
  * of range; ENOMEM. Sleeps (write-back).
  */
-#define ASV_BLK_ATTACH		_IOW(VHOST_VIRTIO, 0xc0, struct asv_blk_attach)
+#define ASV_BLK_ATTACH		_IOW(VHOST_VIRTIO, 0xD0, struct asv_blk_attach)
 
 /**
  * ASV_BLK_DETACH - stop every queue, wait for what is in flight, drop the disk
  *
  * Nothing attached is no error. Fails only with EINTR if the caller is killed.
  */
-#define ASV_BLK_DETACH		_IO(VHOST_VIRTIO, 0xc1)
+#define ASV_BLK_DETACH		_IO(VHOST_VIRTIO, 0xD1)
 
 /** ASV_BLK_BACKEND_START - &struct vhost_vring_file.fd that starts a queue */
 #define ASV_BLK_BACKEND_START	0
@@ -301,14 +301,14 @@ struct asv_blk_inflight_packed {
  * be accessed; EINVAL the in-flight region is not for this ring size or is
  * inconsistent; EIO the owner was killed; ENOMEM.
  */
-#define ASV_BLK_SET_BACKEND	_IOW(VHOST_VIRTIO, 0xc2, struct vhost_vring_file)
+#define ASV_BLK_SET_BACKEND	_IOW(VHOST_VIRTIO, 0xD2, struct vhost_vring_file)
 
 /**
  * ASV_BLK_GET_CONFIG - read the configuration space
  *
  * Error: ENODEV no disk attached.
  */
-#define ASV_BLK_GET_CONFIG	_IOR(VHOST_VIRTIO, 0xc3, struct asv_blk_config)
+#define ASV_BLK_GET_CONFIG	_IOR(VHOST_VIRTIO, 0xD3, struct asv_blk_config)
 
 /**
  * ASV_BLK_SET_WCE - write cache on (1) or off (0): the driver wrote writeback
@@ -319,7 +319,7 @@ struct asv_blk_inflight_packed {
  *
  * Errors: ENODEV no disk attached; EINVAL another value.
  */
-#define ASV_BLK_SET_WCE		_IOW(VHOST_VIRTIO, 0xc4, __u32)
+#define ASV_BLK_SET_WCE		_IOW(VHOST_VIRTIO, 0xD4, __u32)
 
 /**
  * ASV_BLK_SET_CONFIG_CALL - eventfd to signal when the configuration changed
@@ -329,7 +329,7 @@ struct asv_blk_inflight_packed {
  *
  * Errors: EBADF, EINVAL not an eventfd.
  */
-#define ASV_BLK_SET_CONFIG_CALL	_IOW(VHOST_VIRTIO, 0xc5, __s32)
+#define ASV_BLK_SET_CONFIG_CALL	_IOW(VHOST_VIRTIO, 0xD5, __s32)
 
 /**
  * ASV_BLK_REFRESH - read the backend's size again
@@ -341,7 +341,7 @@ struct asv_blk_inflight_packed {
  *
  * Error: ENODEV no disk attached.
  */
-#define ASV_BLK_REFRESH		_IO(VHOST_VIRTIO, 0xc6)
+#define ASV_BLK_REFRESH		_IO(VHOST_VIRTIO, 0xD6)
 
 /**
  * ASV_BLK_SET_INFLIGHT - where to keep track of a queue's requests in flight
@@ -359,6 +359,6 @@ struct asv_blk_inflight_packed {
  * Errors: EBUSY the queue is running; EINVAL index, alignment or size; EFAULT
  * not an address of user space.
  */
-#define ASV_BLK_SET_INFLIGHT	_IOW(VHOST_VIRTIO, 0xc7, struct asv_blk_inflight)
+#define ASV_BLK_SET_INFLIGHT	_IOW(VHOST_VIRTIO, 0xD7, struct asv_blk_inflight)
 
 #endif /* _UAPI_LINUX_ASV_BLK_H */
