@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <linux/asv_blk.h>
+#include <linux/asv_vhost.h>
 #include <linux/virtio_config.h>
 
 #include "mem.h"
