@@ -13,4 +13,17 @@
 #include <asm/unaligned.h>
 #endif
 
+#ifndef ASV_HAVE_PAGE_FRAG_CACHE_DRAIN
+#include <linux/gfp.h>
+#include <linux/mm.h>
+
+static inline void page_frag_cache_drain(struct page_frag_cache *nc)
+{
+	if (!nc->va)
+		return;
+	__page_frag_cache_drain(virt_to_head_page(nc->va), nc->pagecnt_bias);
+	nc->va = NULL;
+}
+#endif
+
 #endif /* _ASV_COMPAT_H */
