@@ -1,18 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Build, test and install the suite. `make help` lists the targets.
 
-KVER	?= $(shell uname -r)
+# `make run SHELL=1` asks for the guest's console; make would take it for its shell.
+ifeq ($(SHELL),1)
+override SHELL := /bin/sh
+MAKEOVERRIDES := $(filter-out SHELL=%,$(MAKEOVERRIDES))
+export ASV_SHELL := 1
+endif
+
+# The running kernel, if its headers are installed, else the newest that has them.
+headers	= $(patsubst /lib/modules/%/build,%,$(wildcard /lib/modules/*/build))
+running	:= $(shell uname -r)
+KVER	?= $(or $(filter $(running),$(headers)),$(shell printf '%s\n' $(headers) | sort -V | tail -n 1))
 KDIR	?= /lib/modules/$(KVER)/build
 CC	?= gcc
 O	:= $(CURDIR)/build
 KBUILD_TREE := $(O)/$(KVER)
 
-.PHONY: all modules programs clean help
+DESTDIR	?=
+INSTALL_MOD_PATH ?= $(DESTDIR)
+prefix	?= /usr
+udevdir	?= $(prefix)/lib/udev
+mandir	?= $(prefix)/share/man
+
+.PHONY: all modules programs install modules_install programs_install nodes
+.PHONY: setup run check check-long check-debug bench sparse checkpatch package clean help
+
 all: modules programs
 
 # kbuild writes objects beside the sources, so each kernel gets a tree of links of
 # its own: several kernels are built side by side and the checkout stays clean.
 modules:
+	@[ -e '$(KDIR)/Makefile' ] || { \
+		echo "no kernel headers in '$(KDIR)': run scripts/setup build, or set KVER= or KDIR="; \
+		exit 1; }
 	@mkdir -p $(KBUILD_TREE)
 	@find $(KBUILD_TREE) -xtype l -delete
 	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kernel $(CURDIR)/scripts $(KBUILD_TREE)/
@@ -21,11 +42,68 @@ modules:
 programs:
 	$(MAKE) -C user O=$(O)/user
 
+# ---- installation. With DESTDIR it only lays files down, for packagers; without, the
+# modules can be used at once: indexed, and with their device nodes.
+install: modules_install programs_install
+	$(if $(DESTDIR)$(INSTALL_MOD_PATH),,$(CURDIR)/scripts/install-nodes $(KVER))
+
+modules_install: modules
+	$(MAKE) -C $(KDIR) M=$(KBUILD_TREE) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
+		INSTALL_MOD_DIR=updates modules_install
+	$(if $(INSTALL_MOD_PATH),,depmod -a $(KVER))
+
+programs_install: programs
+	$(MAKE) -C user O=$(O)/user prefix=$(prefix) DESTDIR=$(DESTDIR) install
+	install -d $(DESTDIR)$(udevdir)/rules.d
+	install -m 0644 scripts/package/60-asv.rules $(DESTDIR)$(udevdir)/rules.d/
+
+# ---- what sets itself up: these install the Debian packages that they need
+setup:
+	scripts/setup build run check bench
+
+run:
+	+@scripts/run
+
+check:
+	+@scripts/check
+
+check-long:
+	+@scripts/check --long
+
+check-debug:
+	+@scripts/check --debug
+
+bench:
+	+@scripts/bench
+
+sparse:
+	+@scripts/check --static sparse
+
+checkpatch:
+	+@scripts/check --static checkpatch
+
+package:
+	scripts/package/build
+
 clean:
 	rm -rf $(O)
 
 help:
-	@echo 'make [all]            modules for KVER=$(KVER), and the programs'
-	@echo 'make modules KVER=... modules for another kernel whose headers are installed'
-	@echo 'make programs         the user programs'
-	@echo 'make clean            remove build/'
+	@echo 'Building (KVER=$(KVER))'
+	@echo '  all              the modules and the programs'
+	@echo '  modules          the modules; KVER=... for another kernel, W=1 C=1 for its checks'
+	@echo '  programs         the user programs'
+	@echo '  clean            remove build/'
+	@echo 'Installing (DESTDIR, INSTALL_MOD_PATH, prefix)'
+	@echo '  install          everything; without DESTDIR ready for use'
+	@echo '  modules_install  the modules alone'
+	@echo '  package          source package for DKMS, .deb and .rpm in build/package'
+	@echo 'Trying and testing (these install the Debian packages that they need)'
+	@echo '  run              a Debian guest on the modules, in an emulated host, with a table'
+	@echo '                   of what held; SHELL=1: its console; HOST=local: on this machine'
+	@echo '  check            all tests on both kernels'
+	@echo '  check-debug      the selftests on a kernel with KASAN, lockdep and the like'
+	@echo '  check-long       check with many more rounds'
+	@echo '  bench            instruction counts beside other implementations'
+	@echo '  sparse           sparse and W=1 over the modules, for both kernels'
+	@echo '  checkpatch       checkpatch.pl --strict over the tree'
