@@ -62,25 +62,25 @@ setup:
 	scripts/setup build run check bench
 
 run:
-	+@scripts/run
+	@scripts/run
 
 check:
-	+@scripts/check
+	@scripts/check
 
 check-long:
-	+@scripts/check --long
+	@scripts/check --long
 
 check-debug:
-	+@scripts/check --debug
+	@scripts/check --debug
 
 bench:
-	+@scripts/bench
+	@scripts/bench
 
 sparse:
-	+@scripts/check --static sparse
+	@scripts/check --static sparse
 
 checkpatch:
-	+@scripts/check --static checkpatch
+	@scripts/check --static checkpatch
 
 package:
 	scripts/package/build

@@ -6,6 +6,8 @@ ASV_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ASV_CACHE=${ASV_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/asv}
 ASV_NAME=${0##*/}
 export ASV_TOP ASV_CACHE
+# The makes that scripts start are no sub-makes of one that started the script.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 say()
 {
