@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The dirty log, byte for byte: a bit for each page that the device wrote (data,
+ * status, used ring) and no other, against marks that the test makes for itself.
+ */
+#include "kselftest_harness.h"
+
+#include "lib/load.h"
+
+#define LOG_BYTES	(1UL << 18)	/* covers 8 GiB: all that vt_gpa() gives here */
+
+FIXTURE(log)
+{
+	struct vt_blk blk;
+	uint8_t *log;		/* the device's */
+	uint8_t *want;		/* ours */
+};
+
+FIXTURE_VARIANT(log)
+{
+	bool packed;
+	enum vt_disk disk;
+};
+
+FIXTURE_VARIANT_ADD(log, split) { .packed = false, .disk = VT_DISK_DEV };
+FIXTURE_VARIANT_ADD(log, packed) { .packed = true, .disk = VT_DISK_DEV };
+FIXTURE_VARIANT_ADD(log, file) { .packed = false, .disk = VT_DISK_FILE };
+
+/* where the used ring is said to be in guest memory */
+static uint64_t ring_gpa(FIXTURE_DATA(log) *self)
+{
+	struct vt_queue *vq = self->blk.vq;
+
+	return vt_gpa(&self->blk.mem, vq->packed ? (void *)vq->desc : (void *)vq->used);
+}
+
+static int set_log(FIXTURE_DATA(log) *self, bool on)
+{
+	uint64_t features = self->blk.dev.features & ~VT_BIT(VHOST_F_LOG_ALL);
+	uint64_t base = (uintptr_t)self->log;
+	int ret;
+
+	ret = vt_ioctl(self->blk.dev.fd, VHOST_SET_LOG_BASE, &base);
+	if (!ret)
+		ret = vt_dev_features(&self->blk.dev,
+				      features | (on ? VT_BIT(VHOST_F_LOG_ALL) : 0));
+	if (!ret)
+		ret = vt_queue_addr(&self->blk.dev, self->blk.vq,
+				    on ? 1 << VHOST_VRING_F_LOG : 0, ring_gpa(self));
+	return ret;
+}
+
+FIXTURE_SETUP(log)
+{
+	struct vt_blk_opts opts = {
+		.disk = variant->disk,
+		.packed = variant->packed,
+		.features = VT_BIT(VIRTIO_BLK_F_FLUSH),
+	};
+
+	ASSERT_EQ(0, vt_blk_start(&self->blk, &opts));
+	self->log = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+	self->want = calloc(1, LOG_BYTES);
+	ASSERT_NE(MAP_FAILED, (void *)self->log);
+	ASSERT_NE(NULL, self->want);
+}
+
+FIXTURE_TEARDOWN(log)
+{
+	vt_blk_free(&self->blk);
+}
+
+static void want(FIXTURE_DATA(log) *self, const void *ptr, size_t len)
+{
+	uint64_t page = vt_gpa(&self->blk.mem, ptr) / VHOST_PAGE_SIZE;
+	uint64_t last = vt_gpa(&self->blk.mem, (const uint8_t *)ptr + len - 1) / VHOST_PAGE_SIZE;
+
+	for (; page <= last; page++)
+		self->want[page / 8] |= 1 << page % 8;
+}
+
+/* what one used buffer writes of the ring */
+static void want_used(FIXTURE_DATA(log) *self)
+{
+	struct vt_queue *vq = self->blk.vq;
+
+	if (vq->packed) {
+		/* the position is that before the descriptor was taken back */
+		want(self, vq->desc, vq->desc_size);
+	} else {
+		want(self, vq->used, vq->device_size);
+	}
+}
+
+static int compare(FIXTURE_DATA(log) *self)
+{
+	size_t i;
+
+	for (i = 0; i < LOG_BYTES; i++)
+		if (self->log[i] != self->want[i])
+			break;
+	if (i == LOG_BYTES)
+		return 0;
+	fprintf(stderr, "# log byte %zu (page %#zx): %#x, expected %#x\n", i, i * 8,
+		self->log[i], self->want[i]);
+	return -EILSEQ;
+}
+
+/* all requests with buffers on pages of their own; a ring of less than a page */
+TEST_F(log, exact)
+{
+	static const struct {
+		uint32_t len, offset;
+	} reads[] = { { 512, 0 }, { 4096, 0 }, { 4096, 1 }, { 8192, 512 }, { 65536, 4095 },
+		      { 512, 3584 }, { 512, 3585 } };
+	struct vt_mem *mem = &self->blk.mem;
+	struct vt_req *req = vt_req_new(mem, 0);
+	unsigned int i;
+
+	ASSERT_EQ(0, set_log(self, true));
+	EXPECT_EQ(0, compare(self));
+	for (i = 0; i < ARRAY_SIZE(reads); i++) {
+		req->data = vt_alloc_at(mem, reads[i].len, VT_PAGE, reads[i].offset);
+		req->status = vt_alloc_at(mem, 1, VT_PAGE, 77);
+		vt_req_set(req, VIRTIO_BLK_T_IN, 0, reads[i].len);
+		ASSERT_EQ(VIRTIO_BLK_S_OK, vt_blk_do(self->blk.vq, req));
+		want(self, req->data, reads[i].len);
+		want(self, req->status, 1);
+		want_used(self);
+		EXPECT_EQ(0, compare(self)) TH_LOG("read of %u at %u", reads[i].len,
+						   reads[i].offset);
+	}
+	/* writes dirty no data */
+	req->data = vt_alloc(mem, 8192, VT_PAGE);
+	req->status = vt_alloc(mem, 1, VT_PAGE);
+	vt_req_set(req, VIRTIO_BLK_T_OUT, 0, 8192);
+	ASSERT_EQ(VIRTIO_BLK_S_OK, vt_blk_do(self->blk.vq, req));
+	want(self, req->status, 1);
+	EXPECT_EQ(0, compare(self));
+	req->status = vt_alloc(mem, 1, VT_PAGE);
+	vt_req_set(req, VIRTIO_BLK_T_FLUSH, 0, 0);
+	ASSERT_EQ(VIRTIO_BLK_S_OK, vt_blk_do(self->blk.vq, req));
+	want(self, req->status, 1);
+	EXPECT_EQ(0, compare(self));
+	/* a read that fails may have dirtied its buffer; its status for certain */
+	req->data = vt_alloc(mem, 4096, VT_PAGE);
+	req->status = vt_alloc(mem, 1, VT_PAGE);
+	vt_req_set(req, VIRTIO_BLK_T_IN, 1ULL << 40, 4096);
+	ASSERT_EQ(VIRTIO_BLK_S_IOERR, vt_blk_do(self->blk.vq, req));
+	want(self, req->status, 1);
+	if (self->log[vt_gpa(mem, req->data) / VHOST_PAGE_SIZE / 8] &
+	    1 << vt_gpa(mem, req->data) / VHOST_PAGE_SIZE % 8)
+		want(self, req->data, 4096);
+	EXPECT_EQ(0, compare(self));
+}
+
+/* cleared by the VMM between passes, as migration does; and off means off */
+TEST_F(log, passes)
+{
+	struct vt_req *req = vt_req_new(&self->blk.mem, 4096);
+	unsigned int pass;
+
+	for (pass = 0; pass < 20; pass++) {
+		bool on = pass % 3 != 2;
+
+		ASSERT_EQ(0, set_log(self, on));
+		memset(self->log, 0, LOG_BYTES);
+		memset(self->want, 0, LOG_BYTES);
+		vt_req_set(req, VIRTIO_BLK_T_IN, pass, 4096);
+		ASSERT_EQ(VIRTIO_BLK_S_OK, vt_blk_do(self->blk.vq, req));
+		if (on) {
+			want(self, req->data, 4096);
+			want(self, req->status, 1);
+			want_used(self);
+		}
+		EXPECT_EQ(0, compare(self)) TH_LOG("pass %u", pass);
+	}
+}
+
+/*
+ * What migration rests on: a copy of all memory, then again of what the log says,
+ * again and again under load, and after the stop the copy is the memory.
+ */
+TEST_F_TIMEOUT(log, migration, 60)
+{
+	struct vt_mem *mem = &self->blk.mem;
+	uint64_t first = vt_gpa(mem, mem->base) / VHOST_PAGE_SIZE, page;
+	uint8_t *copy = malloc(mem->size);
+	struct vt_load load;
+	unsigned int round;
+
+	ASSERT_NE(NULL, copy);
+	ASSERT_EQ(0, vt_load_init(&load, self->blk.vq, mem, 0, 512, 4096, 32));
+	ASSERT_EQ(0, vt_load_run(&load, 100, false));
+	ASSERT_EQ(0, set_log(self, true));
+	memcpy(copy, mem->base, mem->size);
+	for (round = 0; round < 30; round++) {
+		bool last = round == 29;
+
+		if (!last)
+			ASSERT_EQ(0, vt_load_run(&load, 40, false));
+		else
+			ASSERT_EQ(0, vt_blk_backend(&self->blk, self->blk.vq, false));
+		for (page = 0; page < mem->size / VT_PAGE; page++) {
+			uint8_t *byte = &self->log[(first + page) / 8];
+			uint8_t bit = 1 << (first + page) % 8;
+
+			if (__atomic_fetch_and(byte, ~bit, __ATOMIC_SEQ_CST) & bit)
+				memcpy(copy + page * VT_PAGE, mem->base + page * VT_PAGE, VT_PAGE);
+		}
+	}
+	/* what the driver itself wrote is logged by KVM, not by us: compare the rest */
+	for (page = 0; page < load.depth; page++) {
+		struct vt_req *req = load.reqs[page];
+
+		if (req->in && load.req_busy[page])
+			EXPECT_EQ(0, memcmp(copy + (req->data - mem->base), req->data, 4096));
+		EXPECT_EQ(*req->status == VT_STATUS_NONE ? *req->status :
+			  copy[req->status - mem->base], *req->status);
+	}
+	if (!self->blk.vq->packed)
+		EXPECT_EQ(0, memcmp(copy + ((uint8_t *)self->blk.vq->used - mem->base),
+				    self->blk.vq->used, self->blk.vq->device_size));
+	free(copy);
+	vt_load_free(&load);
+}
+
+/* a log that cannot be written breaks the queue, and nothing else */
+TEST_F(log, unmapped)
+{
+	struct vt_req *req = vt_req_new(&self->blk.mem, 4096);
+
+	ASSERT_EQ(0, set_log(self, true));
+	ASSERT_EQ(0, munmap(self->log, LOG_BYTES));
+	vt_req_set(req, VIRTIO_BLK_T_IN, 0, 4096);
+	ASSERT_EQ(0, vt_req_add(self->blk.vq, req, false));
+	vt_submit(self->blk.vq);
+	EXPECT_TRUE(vt_broken(self->blk.vq, 5000));
+	EXPECT_EQ(0, vt_blk_backend(&self->blk, self->blk.vq, false));
+	EXPECT_LE(0, vt_get_base(&self->blk.dev, self->blk.vq));
+}
+
+/* the log must hold all of memory when it is turned on */
+TEST_F(log, unreachable)
+{
+	uint64_t base = 0x7fffffffe000ULL, features;
+
+	features = self->blk.dev.features | VT_BIT(VHOST_F_LOG_ALL);
+	ASSERT_EQ(0, vt_ioctl(self->blk.dev.fd, VHOST_SET_LOG_BASE, &base) ? 0 : 0);
+	EXPECT_EQ(-EFAULT, vt_dev_features(&self->blk.dev, features));
+}
+
+int main(int argc, char **argv)
+{
+	vt_require(VT_BLK_NODE);
+	return test_harness_run(argc, argv);
+}
