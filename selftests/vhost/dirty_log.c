@@ -13,7 +13,8 @@ FIXTURE(log)
 {
 	struct vt_blk blk;
 	uint8_t *log;		/* the device's */
-	uint8_t *want;		/* ours */
+	uint8_t *want;		/* ours: must be set */
+	uint8_t *may;		/* may be set or not */
 };
 
 FIXTURE_VARIANT(log)
@@ -25,14 +26,6 @@ FIXTURE_VARIANT(log)
 FIXTURE_VARIANT_ADD(log, split) { .packed = false, .disk = VT_DISK_DEV };
 FIXTURE_VARIANT_ADD(log, packed) { .packed = true, .disk = VT_DISK_DEV };
 FIXTURE_VARIANT_ADD(log, file) { .packed = false, .disk = VT_DISK_FILE };
-
-/* where the used ring is said to be in guest memory */
-static uint64_t ring_gpa(FIXTURE_DATA(log) *self)
-{
-	struct vt_queue *vq = self->blk.vq;
-
-	return vt_gpa(&self->blk.mem, vq->packed ? (void *)vq->desc : (void *)vq->used);
-}
 
 static int set_log(FIXTURE_DATA(log) *self, bool on)
 {
@@ -46,7 +39,8 @@ static int set_log(FIXTURE_DATA(log) *self, bool on)
 				      features | (on ? VT_BIT(VHOST_F_LOG_ALL) : 0));
 	if (!ret)
 		ret = vt_queue_addr(&self->blk.dev, self->blk.vq,
-				    on ? 1 << VHOST_VRING_F_LOG : 0, ring_gpa(self));
+				    on ? 1 << VHOST_VRING_F_LOG : 0,
+				    vt_gpa(&self->blk.mem, self->blk.vq->used));
 	return ret;
 }
 
@@ -62,8 +56,10 @@ FIXTURE_SETUP(log)
 	self->log = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	self->want = calloc(1, LOG_BYTES);
+	self->may = calloc(1, LOG_BYTES);
 	ASSERT_NE(MAP_FAILED, (void *)self->log);
 	ASSERT_NE(NULL, self->want);
+	ASSERT_NE(NULL, self->may);
 }
 
 FIXTURE_TEARDOWN(log)
@@ -71,23 +67,29 @@ FIXTURE_TEARDOWN(log)
 	vt_blk_free(&self->blk);
 }
 
-static void want(FIXTURE_DATA(log) *self, const void *ptr, size_t len)
+static void mark(FIXTURE_DATA(log) *self, uint8_t *bits, const void *ptr, size_t len)
 {
 	uint64_t page = vt_gpa(&self->blk.mem, ptr) / VHOST_PAGE_SIZE;
 	uint64_t last = vt_gpa(&self->blk.mem, (const uint8_t *)ptr + len - 1) / VHOST_PAGE_SIZE;
 
 	for (; page <= last; page++)
-		self->want[page / 8] |= 1 << page % 8;
+		bits[page / 8] |= 1 << page % 8;
 }
 
-/* what one used buffer writes of the ring */
+static void want(FIXTURE_DATA(log) *self, const void *ptr, size_t len)
+{
+	mark(self, self->want, ptr, len);
+}
+
+/* what a used buffer writes of the ring; each area is less than a page */
 static void want_used(FIXTURE_DATA(log) *self)
 {
 	struct vt_queue *vq = self->blk.vq;
 
 	if (vq->packed) {
-		/* the position is that before the descriptor was taken back */
 		want(self, vq->desc, vq->desc_size);
+		/* event suppression is set anew wherever the ring is started */
+		mark(self, self->may, vq->used, vq->device_size);
 	} else {
 		want(self, vq->used, vq->device_size);
 	}
@@ -98,7 +100,7 @@ static int compare(FIXTURE_DATA(log) *self)
 	size_t i;
 
 	for (i = 0; i < LOG_BYTES; i++)
-		if (self->log[i] != self->want[i])
+		if ((self->log[i] ^ self->want[i]) & ~self->may[i])
 			break;
 	if (i == LOG_BYTES)
 		return 0;
@@ -149,9 +151,7 @@ TEST_F(log, exact)
 	vt_req_set(req, VIRTIO_BLK_T_IN, 1ULL << 40, 4096);
 	ASSERT_EQ(VIRTIO_BLK_S_IOERR, vt_blk_do(self->blk.vq, req));
 	want(self, req->status, 1);
-	if (self->log[vt_gpa(mem, req->data) / VHOST_PAGE_SIZE / 8] &
-	    1 << vt_gpa(mem, req->data) / VHOST_PAGE_SIZE % 8)
-		want(self, req->data, 4096);
+	mark(self, self->may, req->data, 4096);
 	EXPECT_EQ(0, compare(self));
 }
 
@@ -167,6 +167,7 @@ TEST_F(log, passes)
 		ASSERT_EQ(0, set_log(self, on));
 		memset(self->log, 0, LOG_BYTES);
 		memset(self->want, 0, LOG_BYTES);
+		memset(self->may, 0, LOG_BYTES);
 		vt_req_set(req, VIRTIO_BLK_T_IN, pass, 4096);
 		ASSERT_EQ(VIRTIO_BLK_S_OK, vt_blk_do(self->blk.vq, req));
 		if (on) {
@@ -196,12 +197,8 @@ TEST_F_TIMEOUT(log, migration, 60)
 	ASSERT_EQ(0, set_log(self, true));
 	memcpy(copy, mem->base, mem->size);
 	for (round = 0; round < 30; round++) {
-		bool last = round == 29;
-
-		if (!last)
-			ASSERT_EQ(0, vt_load_run(&load, 40, false));
-		else
-			ASSERT_EQ(0, vt_blk_backend(&self->blk, self->blk.vq, false));
+		ASSERT_EQ(0, round < 29 ? vt_load_run(&load, 40, false) :
+					  vt_blk_backend(&self->blk, self->blk.vq, false));
 		for (page = 0; page < mem->size / VT_PAGE; page++) {
 			uint8_t *byte = &self->log[(first + page) / 8];
 			uint8_t bit = 1 << (first + page) % 8;
@@ -247,8 +244,8 @@ TEST_F(log, unreachable)
 	uint64_t base = 0x7fffffffe000ULL, features;
 
 	features = self->blk.dev.features | VT_BIT(VHOST_F_LOG_ALL);
-	ASSERT_EQ(0, vt_ioctl(self->blk.dev.fd, VHOST_SET_LOG_BASE, &base) ? 0 : 0);
-	EXPECT_EQ(-EFAULT, vt_dev_features(&self->blk.dev, features));
+	if (!vt_ioctl(self->blk.dev.fd, VHOST_SET_LOG_BASE, &base))
+		EXPECT_EQ(-EFAULT, vt_dev_features(&self->blk.dev, features));
 }
 
 int main(int argc, char **argv)

@@ -44,7 +44,7 @@ void *vt_alloc_at(struct vt_mem *mem, size_t size, size_t align, size_t offset)
 {
 	size_t start = ((mem->used + align - 1) & ~(align - 1)) + offset;
 
-	if (start / mem->region_size != (start + size - 1) / mem->region_size) {
+	if (size && start / mem->region_size != (start + size - 1) / mem->region_size) {
 		start = (start / mem->region_size + 1) * mem->region_size;
 		start = ((start + align - 1) & ~(align - 1)) + offset;
 	}
@@ -59,14 +59,15 @@ void *vt_alloc(struct vt_mem *mem, size_t size, size_t align)
 	return vt_alloc_at(mem, size, align, 0);
 }
 
-void *vt_alloc_red(struct vt_mem *mem, size_t size, size_t align)
+void *vt_alloc_red(struct vt_mem *mem, size_t size, size_t offset)
 {
-	size_t lead = align > VT_REDZONE ? align : VT_REDZONE;
-	uint8_t *zone = vt_alloc(mem, lead + size + VT_REDZONE, lead);
-	uint8_t *ptr = zone + lead;
+	uint8_t *zone = vt_alloc_at(mem, size + 2 * VT_REDZONE, VT_PAGE, offset - VT_REDZONE);
+	uint8_t *ptr = zone + VT_REDZONE;
 
-	memset(ptr - VT_REDZONE, VT_RED_BYTE, VT_REDZONE);
+	memset(zone, VT_RED_BYTE, VT_REDZONE);
 	memset(ptr + size, VT_RED_BYTE, VT_REDZONE);
+	/* what comes next starts on a page of its own */
+	vt_alloc(mem, 0, VT_PAGE);
 	return ptr;
 }
 

@@ -39,8 +39,8 @@ void vt_mem_free(struct vt_mem *mem);
 void *vt_alloc_at(struct vt_mem *mem, size_t size, size_t align, size_t offset);
 void *vt_alloc(struct vt_mem *mem, size_t size, size_t align);
 
-/* the same with a red zone on either side */
-void *vt_alloc_red(struct vt_mem *mem, size_t size, size_t align);
+/* on pages of its own, offset (at least VT_REDZONE) into the first, between red zones */
+void *vt_alloc_red(struct vt_mem *mem, size_t size, size_t offset);
 /* is the red zone of such an allocation intact? */
 int vt_red_ok(const void *ptr, size_t size);
 

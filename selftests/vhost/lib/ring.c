@@ -45,9 +45,10 @@ int vt_queue_init(struct vt_queue *vq, struct vt_mem *mem, unsigned int index,
 		vq->device_size = sizeof(struct vring_used) +
 				  num * sizeof(struct vring_used_elem) + sizeof(__le16);
 	}
-	vq->desc = vt_alloc_red(mem, vq->desc_size, VRING_DESC_ALIGN_SIZE);
-	vq->avail = vt_alloc_red(mem, vq->driver_size, 4);
-	vq->used = vt_alloc_red(mem, vq->device_size, VRING_USED_ALIGN_SIZE);
+	/* aligned as the specification asks for and no better */
+	vq->desc = vt_alloc_red(mem, vq->desc_size, VT_REDZONE + VRING_DESC_ALIGN_SIZE);
+	vq->avail = vt_alloc_red(mem, vq->driver_size, VT_REDZONE + (vq->packed ? 4 : 2));
+	vq->used = vt_alloc_red(mem, vq->device_size, VT_REDZONE + VRING_USED_ALIGN_SIZE);
 	vq->desc_shadow = calloc(num, sizeof(struct vring_desc));
 	vq->slots = calloc(num, sizeof(*vq->slots));
 	vq->free_ids = calloc(num, sizeof(*vq->free_ids));
