@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The system calls that a running guest's process needs; any other ends it. */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/asv_blk.h>
+#include <linux/asv_vhost.h>
+#include <linux/filter.h>
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "isolate.h"
+#include "log.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Calls that are harmless with any argument: they work on what is open already. */
+static const unsigned short calls[] = {
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64,
+	SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto, SYS_accept4,
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_poll,
+	SYS_futex, SYS_madvise, SYS_munmap, SYS_brk,
+	SYS_fallocate, SYS_ftruncate, SYS_fstat, SYS_newfstatat, SYS_lseek,
+	SYS_eventfd2, SYS_close,
+	SYS_getrandom, SYS_clock_gettime, SYS_getpid, SYS_gettid, SYS_sched_yield,
+	SYS_tgkill, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
+	SYS_exit, SYS_exit_group,
+	/* a thread's first calls, of one that was made just before the filter */
+	SYS_rseq, SYS_set_robust_list,
+};
+
+/* What a running guest's devices ask of the descriptors that are open. */
+static const unsigned int ioctls[] = {
+	KVM_RUN, KVM_IRQ_LINE, KVM_SIGNAL_MSI,
+	KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_GSI_ROUTING, KVM_SET_USER_MEMORY_REGION,
+	KVM_KVMCLOCK_CTRL, KVM_GET_CLOCK, KVM_SET_CLOCK,
+	KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
+	KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP,
+	KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_SET_VCPU_EVENTS,
+	KVM_GET_VCPU_EVENTS, KVM_GET_MSRS, KVM_SET_MSRS, KVM_SET_FPU,
+	KVM_SET_XSAVE, KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_CPUID2,
+	VHOST_GET_FEATURES, VHOST_SET_FEATURES, VHOST_SET_BACKEND_FEATURES,
+	VHOST_GET_BACKEND_FEATURES,
+	VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_ADDR,
+	VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_KICK,
+	VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR,
+	VHOST_SET_VRING_BUSYLOOP_TIMEOUT, VHOST_NET_SET_BACKEND,
+	VHOST_VSOCK_SET_GUEST_CID, VHOST_VSOCK_SET_RUNNING,
+	ASV_BLK_SET_BACKEND, ASV_BLK_GET_CONFIG, ASV_BLK_SET_WCE, ASV_BLK_REFRESH,
+	TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETQUEUE,
+};
+
+#define LOAD(field) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define RETURN(value) BPF_STMT(BPF_RET | BPF_K, value)
+#define KILL RETURN(SECCOMP_RET_KILL_PROCESS)
+#define ALLOW RETURN(SECCOMP_RET_ALLOW)
+
+/* Room for: the head, memory calls, ioctls, two for each call, the end. */
+static struct sock_filter program[512];
+static unsigned short length;
+
+static void add(struct sock_filter insn)
+{
+	if (length < LENGTH(program))
+		program[length] = insn;
+	length++;
+}
+
+#define ADD(...) add((struct sock_filter)__VA_ARGS__)
+
+static void head(void)
+{
+	ADD(LOAD(arch));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
+	ADD(KILL);
+	ADD(LOAD(nr));
+}
+
+/*
+ * ioctl() is what vCPU threads call, so it comes first. The request is the low word of
+ * its second argument; the kernel looks at no more.
+ */
+static void allow_ioctls(const unsigned int *requests, unsigned int count)
+{
+	unsigned int i;
+
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 1, 0));
+	ADD(BPF_STMT(BPF_JMP | BPF_JA, 2 * count + 2));
+	ADD(LOAD(args[1]));
+	for (i = 0; i < count; i++) {
+		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, requests[i], 0, 1));
+		ADD(ALLOW);
+	}
+	ADD(KILL);
+}
+
+/* Memory calls, but never for memory that can be executed. */
+static void allow_without_exec(unsigned int nr)
+{
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4));
+	ADD(LOAD(args[2]));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1));
+	ADD(KILL);
+	ADD(ALLOW);
+}
+
+static void allow(unsigned int nr)
+{
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1));
+	ADD(ALLOW);
+}
+
+int isolate_filter(void)
+{
+	struct sock_fprog fprog = { .filter = program };
+	unsigned int i;
+	long ret;
+
+	length = 0;
+	head();
+	allow_ioctls(ioctls, LENGTH(ioctls));
+	allow_without_exec(SYS_mmap);
+	allow_without_exec(SYS_mprotect);
+	for (i = 0; i < LENGTH(calls); i++)
+		allow(calls[i]);
+	ADD(KILL);
+	if (length > LENGTH(program)) {
+		log_err("isolation: the system call filter is too long");
+		return -E2BIG;
+	}
+	fprog.len = length;
+	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		      SECCOMP_FILTER_FLAG_TSYNC, &fprog);
+	if (!ret)
+		return 0;
+	/* A positive number is a thread that could not be filtered. */
+	log_err("isolation: cannot set the system call filter: %s",
+		ret < 0 ? strerror(errno) : "a thread has one of its own");
+	return ret < 0 ? -errno : -EBUSY;
+}
