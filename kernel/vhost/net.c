@@ -6,6 +6,7 @@
 #include <linux/if_tap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <net/sock.h>
 
 #include "net.h"
@@ -36,31 +37,44 @@ static void asv_net_put(struct socket *sock)
 	fput(sock->file);
 }
 
-/* Return: 0 with the file held, or -ENOTSOCK for whatever cannot be a backend. */
+static bool asv_net_find(struct file *file, struct asv_net_backend *backend)
+{
+	backend->ring = NULL;
+	backend->sock = sock_from_file(file);
+	if (backend->sock)
+		return backend->sock->sk->sk_family == AF_PACKET &&
+		       backend->sock->sk->sk_type == SOCK_RAW;
+	backend->sock = tun_get_socket(file);
+	if (!IS_ERR(backend->sock)) {
+		backend->ring = tun_get_tx_ring(file);
+		return true;
+	}
+	backend->sock = tap_get_socket(file);
+	if (!IS_ERR(backend->sock)) {
+		backend->ring = tap_get_ptr_ring(file);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Return: 0 with the file held; -ENOTSOCK for whatever cannot be a backend;
+ * -EINVAL for a tun or tap descriptor that has no network device.
+ */
 static int asv_net_get(int fd, struct asv_net_backend *backend)
 {
 	struct file *file = fget(fd);
-	struct socket *sock;
+	int ret = -ENOTSOCK;
 
 	if (!file)
-		return -ENOTSOCK;
-	sock = sock_from_file(file);
-	if (sock && sock->sk->sk_family == AF_PACKET && sock->sk->sk_type == SOCK_RAW) {
-		*backend = (struct asv_net_backend){ .sock = sock };
-		return 0;
-	}
-	sock = tun_get_socket(file);
-	if (!IS_ERR(sock)) {
-		*backend = (struct asv_net_backend){ sock, tun_get_tx_ring(file) };
-		return 0;
-	}
-	sock = tap_get_socket(file);
-	if (!IS_ERR(sock)) {
-		*backend = (struct asv_net_backend){ sock, tap_get_ptr_ring(file) };
-		return 0;
+		return ret;
+	if (asv_net_find(file, backend)) {
+		ret = vfs_poll(file, NULL) & EPOLLERR ? -EINVAL : 0;
+		if (!ret)
+			return 0;
 	}
 	fput(file);
-	return -ENOTSOCK;
+	return ret;
 }
 
 /* Start a stopped queue. The socket's reference is the queue's if this works. */
@@ -90,8 +104,8 @@ static void asv_net_stop(struct asv_net *net, unsigned int index, struct asv_net
 }
 
 /*
- * VHOST_NET_SET_BACKEND: ENOBUFS no such queue; ENOTSOCK @fd is nothing that can
- * be a backend; and the errors of asv_vq_start(). After an error the queue has
+ * VHOST_NET_SET_BACKEND: ENOBUFS no such queue; ENOTSOCK and EINVAL as of
+ * asv_net_get(); and the errors of asv_vq_start(). After an error the queue has
  * the backend it had before.
  */
 static long asv_net_set_backend(struct asv_net *net, const struct vhost_vring_file *file)

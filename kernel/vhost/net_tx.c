@@ -74,7 +74,7 @@ static int asv_net_tx_frame(struct asv_net_tx *tx, struct socket *sock,
 	hdr->buflen = size;
 	if (!tx->hdr.sock) {
 		memset(&hdr->gso, 0, sizeof(hdr->gso));
-		while (offset >= iov->iov_len)
+		while (offset && offset >= iov->iov_len)
 			offset -= iov++->iov_len;
 	} else if (!asv_net_tx_copy(&hdr->gso, tx->hdr.sock, &iov, &offset)) {
 		goto fault;
@@ -159,7 +159,7 @@ enum asv_next asv_net_tx_serve(struct asv_vq *vq)
 			next = ret ? ASV_NEXT_WAIT : ASV_NEXT_EMPTY;
 			break;
 		}
-		if (unlikely(chain.nin || chain.out_len <= tx->hdr.own + tx->hdr.sock)) {
+		if (unlikely(chain.nin || chain.out_len < tx->hdr.own + tx->hdr.sock)) {
 			asv_vq_break(vq, chain.nin ? "transmit buffer writable" :
 				     "packet shorter than its header");
 			next = ASV_NEXT_WAIT;
