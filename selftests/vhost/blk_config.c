@@ -127,12 +127,13 @@ TEST_F(config, attach_values)
 	EXPECT_EQ(-EINVAL, ATTACH(dev, .blk_size = 512));
 	EXPECT_EQ(-EINVAL, ATTACH(file, .blk_size = 512, .physical_block_exp = 16));
 	EXPECT_EQ(-EINVAL, ATTACH(file, .physical_block_exp = 3));
-	EXPECT_EQ(-EINVAL, ATTACH(file, .helpers = 65));
+	EXPECT_EQ(-EINVAL, ATTACH(file, .helpers = ASV_BLK_MAX_HELPERS + 1));
 	EXPECT_EQ(-EINVAL, ATTACH(file, .reserved = { 0, 1, 0 }));
 	EXPECT_EQ(-EOPNOTSUPP, ATTACH(dev, .flags = ASV_BLK_ATTACH_BUFFERED));
 	EXPECT_EQ(-EFAULT, vt_ioctl(self->blk.dev.fd, ASV_BLK_ATTACH, (void *)0x10));
 	EXPECT_EQ(0, ATTACH(file, .num_queues = ASV_BLK_MAX_QUEUES,
-			    .seg_max = ASV_BLK_MAX_SEGMENTS, .blk_size = 4096, .helpers = 64));
+			    .seg_max = ASV_BLK_MAX_SEGMENTS, .blk_size = 4096,
+			    .helpers = ASV_BLK_MAX_HELPERS));
 	close(file);
 	close(dev);
 }

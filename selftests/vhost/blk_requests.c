@@ -189,6 +189,7 @@ TEST_F(blk, framing)
 	}
 }
 
+/* what the driver is told; a request that has more is served too */
 TEST_F(blk, seg_max)
 {
 	struct virtio_blk_outhdr *hdr;
@@ -210,8 +211,7 @@ TEST_F(blk, seg_max)
 			sg[1 + i] = (struct vt_sg) { data + i * VT_PAGE, VT_PAGE, true };
 		sg[1 + segs] = (struct vt_sg) { status, 1, true };
 		ASSERT_EQ(0, vt_blk_do_sg(self->vq, sg, segs + 2, segs & 1, &len));
-		EXPECT_EQ(segs <= 4 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR, *status)
-			TH_LOG("%u segments", segs);
+		EXPECT_EQ(VIRTIO_BLK_S_OK, *status) TH_LOG("%u segments", segs);
 	}
 }
 

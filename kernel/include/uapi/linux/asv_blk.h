@@ -39,6 +39,12 @@
 /** ASV_BLK_DEF_SEGMENTS - seg_max where attach asks for none */
 #define ASV_BLK_DEF_SEGMENTS	254
 
+/** ASV_BLK_MAX_HELPERS - largest &struct asv_blk_attach.helpers */
+#define ASV_BLK_MAX_HELPERS	8
+
+/** ASV_BLK_DEF_HELPERS - helper threads where attach asks for no number */
+#define ASV_BLK_DEF_HELPERS	4
+
 /**
  * ASV_BLK_MAX_BYTES - most bytes of data in one read or write request
  *
@@ -82,20 +88,20 @@
  * struct asv_blk_attach - what ASV_BLK_ATTACH serves
  * @fd: open descriptor of a block device or a regular file. How it was opened is
  *	the limit: not for reading is EBADF, not for writing is EBADF unless
- *	ASV_BLK_ATTACH_RO is set. The kernel keeps its own reference, so @fd can be
- *	closed afterwards. No other right is asked for: access was decided when it
- *	was opened.
+ *	ASV_BLK_ATTACH_RO is set (appending is not writing). The kernel keeps its own
+ *	reference, so @fd can be closed afterwards. No other right is asked for:
+ *	access was decided when it was opened.
  * @flags: ASV_BLK_ATTACH_*
  * @num_queues: request queues, 1 to ASV_BLK_MAX_QUEUES. VIRTIO_BLK_F_MQ is
  *	offered if there is more than one. Queues at this index and above cannot
  *	be started.
- * @seg_max: data segments in one request, 1 to ASV_BLK_MAX_SEGMENTS, 0 for
- *	ASV_BLK_DEF_SEGMENTS. A request with more completes with
- *	VIRTIO_BLK_S_IOERR.
+ * @seg_max: data segments in one request that the driver is told it may use,
+ *	1 to ASV_BLK_MAX_SEGMENTS, 0 for ASV_BLK_DEF_SEGMENTS
  * @blk_size: logical block size in bytes that the guest sees, a power of two
  *	from 512 to 4096, not below the backend's; 0 for the backend's own (for a
  *	file: 512, or more where its filesystem's direct I/O asks for more).
- *	Requests of any other length or offset complete with VIRTIO_BLK_S_IOERR.
+ *	A length or offset that is no multiple of it completes with
+ *	VIRTIO_BLK_S_IOERR.
  * @physical_block_exp: logical blocks in a physical block, as an exponent of
  *	two, at most 15; only with @blk_size
  * @alignment_offset: first aligned logical block, only with @blk_size
@@ -107,8 +113,8 @@
  * @sectors: legacy geometry
  * @serial: what GET_ID returns: up to 20 bytes, padded with NUL
  * @helpers: most helper threads for what would sleep (flushes of a file, punch,
- *	zero-range, I/O that cannot be submitted without waiting), 1 to 64,
- *	0 for 4
+ *	zero-range, I/O that cannot be submitted without waiting), 1 to
+ *	ASV_BLK_MAX_HELPERS, 0 for ASV_BLK_DEF_HELPERS
  * @reserved: 0
  */
 struct asv_blk_attach {
@@ -270,7 +276,7 @@ struct asv_blk_inflight_packed {
  * mode needed; ENOTBLK neither block device nor regular file; EOPNOTSUPP the
  * file's filesystem has no direct I/O and ASV_BLK_ATTACH_BUFFERED is not set, or
  * it is set on a device; EROFS the device is read-only and ASV_BLK_ATTACH_RO is
- * not set; ETXTBSY the file is a swap file or being executed; EINVAL a value out
+ * not set; ETXTBSY the file is a swap file; EINVAL a value out
  * of range; ENOMEM. Sleeps (write-back).
  */
 #define ASV_BLK_ATTACH		_IOW(VHOST_VIRTIO, 0xD0, struct asv_blk_attach)
@@ -278,7 +284,7 @@ struct asv_blk_inflight_packed {
 /**
  * ASV_BLK_DETACH - stop every queue, wait for what is in flight, drop the disk
  *
- * Nothing attached is no error. Fails only with EINTR if the caller is killed.
+ * In-flight regions are forgotten too. Nothing attached is no error. Fails only with EINTR if the caller is killed.
  */
 #define ASV_BLK_DETACH		_IO(VHOST_VIRTIO, 0xD1)
 
@@ -298,8 +304,8 @@ struct asv_blk_inflight_packed {
  *
  * Errors of start: ENODEV no disk attached; ENOBUFS index not below
  * num_queues, EINVAL another fd; EFAULT the ring or the in-flight region cannot
- * be accessed; EINVAL the in-flight region is not for this ring size or is
- * inconsistent; EIO the owner was killed; ENOMEM.
+ * be accessed; EINVAL the in-flight region is not for this ring size, is inconsistent, or
+ * VIRTIO_F_ACCESS_PLATFORM is acknowledged; EIO the owner was killed; ENOMEM.
  */
 #define ASV_BLK_SET_BACKEND	_IOW(VHOST_VIRTIO, 0xD2, struct vhost_vring_file)
 
