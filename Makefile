@@ -14,8 +14,9 @@ running	:= $(shell uname -r)
 KVER	?= $(or $(filter $(running),$(headers)),$(shell printf '%s\n' $(headers) | sort -V | tail -n 1))
 KDIR	?= /lib/modules/$(KVER)/build
 CC	?= gcc
-O	:= $(CURDIR)/build
-KBUILD_TREE := $(O)/$(KVER)
+# Where everything that is built goes; not called O, which kbuild would take for itself.
+BUILD	?= $(CURDIR)/build
+KBUILD_TREE := $(BUILD)/$(KVER)
 
 DESTDIR	?=
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -40,7 +41,7 @@ modules:
 	$(MAKE) -C $(KDIR) M=$(KBUILD_TREE) W=$(W) C=$(C) modules
 
 programs:
-	$(MAKE) -C user O=$(O)/user
+	$(MAKE) -C user O=$(BUILD)/user
 
 # ---- installation. With DESTDIR it only lays files down, for packagers; without, the
 # modules can be used at once: indexed, and with their device nodes.
@@ -53,7 +54,7 @@ modules_install: modules
 	$(if $(INSTALL_MOD_PATH),,depmod -a $(KVER))
 
 programs_install: programs
-	$(MAKE) -C user O=$(O)/user prefix=$(prefix) DESTDIR=$(DESTDIR) install
+	$(MAKE) -C user O=$(BUILD)/user prefix=$(prefix) DESTDIR=$(DESTDIR) install
 	install -d $(DESTDIR)$(udevdir)/rules.d
 	install -m 0644 scripts/package/60-asv.rules $(DESTDIR)$(udevdir)/rules.d/
 
@@ -86,7 +87,7 @@ package:
 	scripts/package/build
 
 clean:
-	rm -rf $(O)
+	rm -rf $(BUILD)
 
 help:
 	@echo 'Building (KVER=$(KVER))'
