@@ -26,4 +26,34 @@ static inline void page_frag_cache_drain(struct page_frag_cache *nc)
 }
 #endif
 
+/*
+ * Direct writes whose end the filesystem would leave to a workqueue can be ended by
+ * the submitter in a context of its own, if it asks for that.
+ */
+#include <linux/fs.h>
+
+#ifdef ASV_HAVE_DIO_CALLER_COMP
+static inline bool asv_dio_deferred(const struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_DIO_CALLER_COMP && iocb->dio_complete;
+}
+
+static inline long asv_dio_complete(struct kiocb *iocb)
+{
+	return iocb->dio_complete(iocb->private);
+}
+#else
+#define IOCB_DIO_CALLER_COMP	0
+
+static inline bool asv_dio_deferred(const struct kiocb *iocb)
+{
+	return false;
+}
+
+static inline long asv_dio_complete(struct kiocb *iocb)
+{
+	return -EINVAL;
+}
+#endif
+
 #endif /* _ASV_COMPAT_H */
