@@ -72,7 +72,7 @@ TEST_F_TIMEOUT(stop, same_descriptor, 120)
 {
 	struct vt_queue *vq = self->blk.vq;
 	unsigned int round;
-	uint32_t base;
+	uint32_t base = 0;
 
 	for (round = 0; round < 60; round++) {
 		ASSERT_EQ(0, vt_load_fill(&self->load));
@@ -104,7 +104,7 @@ TEST_F_TIMEOUT(stop, new_descriptor, 120)
 	struct vt_blk_opts opts = options(variant);
 	struct vt_queue *vq = self->blk.vq;
 	unsigned int round;
-	uint32_t base;
+	uint32_t base = 0;
 
 	for (round = 0; round < 20; round++) {
 		ASSERT_EQ(0, vt_load_fill(&self->load));
