@@ -20,11 +20,14 @@ null()
 	mkdir "$d"
 	echo "$2" > "$d/size"
 	echo "$3" > "$d/blocksize"
+	name=$1
 	shift 3
 	for kv in memory_backed=1 discard=1 "$@"; do
 		echo "${kv#*=}" > "$d/${kv%%=*}"
 	done
 	echo 1 > "$d/power"
+	# a kernel with fault injection fails requests of devices that ask for it
+	[ ! -e "/sys/block/$name/make-it-fail" ] || echo 1 > "/sys/block/$name/make-it-fail"
 }
 
 null nullb0 256 512

@@ -60,14 +60,14 @@ fail:
 	return -(int)flags;
 }
 
-int vt_packet_socket(const char *ifname)
+int vt_packet_socket(const char *ifname, unsigned int ethertype)
 {
 	struct sockaddr_ll addr = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = htons(VT_ETHERTYPE),
+		.sll_protocol = htons(ethertype),
 		.sll_ifindex = if_nametoindex(ifname),
 	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(VT_ETHERTYPE));
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ethertype));
 	int one = 1;
 
 	if (fd < 0)
@@ -107,7 +107,8 @@ int vt_net_start(struct vt_net *net, const struct vt_net_opts *opts)
 	if (ret)
 		return ret;
 	net->ifindex = if_nametoindex(net->ifname);
-	net->sock = vt_packet_socket(net->ifname);
+	net->sock = vt_packet_socket(net->ifname,
+				     opts->ethertype ? opts->ethertype : VT_ETHERTYPE);
 	if (net->sock < 0)
 		return net->sock;
 	ret = vt_mem_init(&net->mem, opts->mem_size ? opts->mem_size : DEFAULT_MEM, 1);

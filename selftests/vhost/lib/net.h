@@ -24,6 +24,7 @@ struct vt_net_opts {
 	uint64_t features;	/* VERSION_1 and the ring format are added */
 	bool no_vnet_hdr;	/* a tap without IFF_VNET_HDR: the device makes the header */
 	unsigned int offload;	/* TUN_F_* */
+	unsigned int ethertype;	/* what the socket takes; 0 for VT_ETHERTYPE */
 	size_t mem_size;	/* bytes; 0 for 16 MiB */
 };
 
@@ -42,8 +43,8 @@ void vt_netns(void);
 /* a tap (one queue of it), up and without noise; descriptor or -errno */
 int vt_tap(char *ifname, unsigned int flags, unsigned int hdr_size, unsigned int offload);
 int vt_if_up(const char *ifname);
-/* a packet socket on an interface for frames of VT_ETHERTYPE */
-int vt_packet_socket(const char *ifname);
+/* a packet socket on an interface for frames of an Ethernet type */
+int vt_packet_socket(const char *ifname, unsigned int ethertype);
 
 int vt_net_start(struct vt_net *net, const struct vt_net_opts *opts);
 void vt_net_free(struct vt_net *net);
