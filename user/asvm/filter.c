@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The system calls that a running guest's process needs; any other ends it. */
+/* The system calls that our processes need while they serve; any other ends them. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/asv_blk.h>
@@ -20,7 +20,7 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Calls that are harmless with any argument: they work on what is open already. */
-static const unsigned short calls[] = {
+static const unsigned short guest_calls[] = {
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64,
 	SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto, SYS_accept4,
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_poll,
@@ -35,7 +35,7 @@ static const unsigned short calls[] = {
 };
 
 /* What a running guest's devices ask of the descriptors that are open. */
-static const unsigned int ioctls[] = {
+static const unsigned int guest_ioctls[] = {
 	KVM_RUN, KVM_IRQ_LINE, KVM_SIGNAL_MSI,
 	KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_GSI_ROUTING, KVM_SET_USER_MEMORY_REGION,
 	KVM_KVMCLOCK_CTRL, KVM_GET_CLOCK, KVM_SET_CLOCK,
@@ -53,6 +53,37 @@ static const unsigned int ioctls[] = {
 	VHOST_VSOCK_SET_GUEST_CID, VHOST_VSOCK_SET_RUNNING,
 	ASV_BLK_SET_BACKEND, ASV_BLK_GET_CONFIG, ASV_BLK_SET_WCE, ASV_BLK_REFRESH,
 	TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETQUEUE,
+};
+
+static const unsigned short bridge_calls[] = {
+	SYS_read, SYS_write, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto,
+	SYS_accept4, SYS_poll, SYS_close, SYS_munmap, SYS_madvise, SYS_brk,
+	SYS_memfd_create, SYS_ftruncate, SYS_fcntl, SYS_fstat, SYS_newfstatat,
+	SYS_setsockopt, SYS_getpid, SYS_gettid, SYS_tgkill, SYS_rt_sigprocmask,
+	SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group,
+};
+
+static const unsigned int bridge_ioctls[] = {
+	VHOST_GET_FEATURES, VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE,
+	VHOST_SET_LOG_BASE, VHOST_SET_LOG_FD,
+	VHOST_SET_VRING_NUM, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_BASE,
+	VHOST_GET_VRING_BASE, VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL,
+	VHOST_SET_VRING_ERR,
+	ASV_BLK_SET_BACKEND, ASV_BLK_GET_CONFIG, ASV_BLK_SET_WCE, ASV_BLK_REFRESH,
+	ASV_BLK_SET_INFLIGHT,
+};
+
+/* struct profile - what one of our processes does when it serves */
+static const struct profile {
+	const unsigned short *calls;
+	unsigned int ncalls;
+	const unsigned int *ioctls;
+	unsigned int nioctls;
+} profiles[] = {
+	[ISOLATE_GUEST] = { guest_calls, LENGTH(guest_calls),
+			    guest_ioctls, LENGTH(guest_ioctls) },
+	[ISOLATE_BRIDGE] = { bridge_calls, LENGTH(bridge_calls),
+			     bridge_ioctls, LENGTH(bridge_ioctls) },
 };
 
 #define LOAD(field) \
@@ -116,19 +147,20 @@ static void allow(unsigned int nr)
 	ADD(ALLOW);
 }
 
-int isolate_filter(void)
+int isolate_filter(enum isolate_role role)
 {
+	const struct profile *p = &profiles[role];
 	struct sock_fprog fprog = { .filter = program };
 	unsigned int i;
 	long ret;
 
 	length = 0;
 	head();
-	allow_ioctls(ioctls, LENGTH(ioctls));
+	allow_ioctls(p->ioctls, p->nioctls);
 	allow_without_exec(SYS_mmap);
 	allow_without_exec(SYS_mprotect);
-	for (i = 0; i < LENGTH(calls); i++)
-		allow(calls[i]);
+	for (i = 0; i < p->ncalls; i++)
+		allow(p->calls[i]);
 	ADD(KILL);
 	if (length > LENGTH(program)) {
 		log_err("isolation: the system call filter is too long");

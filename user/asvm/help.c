@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "options.h"
-
 bool help_wanted(int argc, char **argv)
 {
 	int i;
@@ -16,7 +14,7 @@ bool help_wanted(int argc, char **argv)
 	return false;
 }
 
-static void table(FILE *to, const struct option_def *def, const char *dashes)
+void help_table(FILE *to, const struct option_def *def, const char *dashes)
 {
 	for (; def->help; def++) {
 		char left[64];
@@ -34,13 +32,11 @@ void help_run(FILE *to)
 {
 	fputs("usage: asvm run [FILE.conf] [options]\n\n"
 	      "Start a guest. Options change what the file says.\n\n", to);
-	table(to, guest_options, "--");
-	fputs("  --disk FILE[,KEY=VALUE...]   a disk; may come more than once\n"
-	      "  --net tap=NAME[,KEY=VALUE...] a network; may come more than once\n"
-	      "\nKeys of --disk:\n", to);
-	table(to, disk_options, "");
+	help_table(to, guest_options, "--");
+	fputs("\nKeys of --disk, the first is the file alone or file=FILE:\n", to);
+	help_table(to, disk_options, "");
 	fputs("\nKeys of --net:\n", to);
-	table(to, net_options, "");
+	help_table(to, net_options, "");
 	fputs("\nCtrl-] at the console presses the power button, a second time ends\n"
 	      "the guest. See asvm-run(1) and asvm.conf(5).\n", to);
 }

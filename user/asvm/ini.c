@@ -58,8 +58,8 @@ static char *next_line(char **text, unsigned int *line)
 	return start;
 }
 
-static const char *section(const struct ini_reader *reader, char *s,
-			   unsigned int line)
+static const char *read_section(const struct ini_reader *reader, char *s,
+				unsigned int line)
 {
 	size_t n = strlen(s);
 
@@ -71,8 +71,8 @@ static const char *section(const struct ini_reader *reader, char *s,
 	return reader->section(reader->ctx, s + 1, line);
 }
 
-static const char *entry(const struct ini_reader *reader, char *s,
-			 unsigned int line)
+static const char *read_entry(const struct ini_reader *reader, char *s,
+			      unsigned int line)
 {
 	char *eq = strchr(s, '=');
 
@@ -108,12 +108,12 @@ const char *ini_parse(const struct ini_reader *reader, char *text, size_t size,
 		if (!*s || *s == '#' || *s == ';')
 			continue;
 		if (*s == '[') {
-			why = section(reader, s, *line);
+			why = read_section(reader, s, *line);
 			inside = true;
 		} else if (!inside) {
 			why = "a key before the first [Section]";
 		} else {
-			why = entry(reader, s, *line);
+			why = read_entry(reader, s, *line);
 		}
 		if (why)
 			return why;

@@ -40,10 +40,12 @@ static int fail(const char *what)
 }
 
 /* Before the clone, so that both processes know it. */
-static int find_ids(const struct run_config *rc)
+static int find_ids(const char *user)
 {
-	const char *user = rc->user ? rc->user : "nobody";
 	struct passwd *pw;
+
+	if (!user)
+		user = "nobody";
 
 	ids.uid = geteuid();
 	ids.gid = getegid();
@@ -67,7 +69,7 @@ pid_t isolate_clone(const struct run_config *rc)
 	pid_t pid;
 
 	if (rc->sandbox) {
-		if (find_ids(rc))
+		if (find_ids(rc->user))
 			return -1;
 		flags |= CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS |
 			 CLONE_NEWNET | CLONE_NEWIPC;
@@ -84,12 +86,12 @@ pid_t isolate_clone(const struct run_config *rc)
 	return pid;
 }
 
-static int write_proc(pid_t pid, const char *file, const char *text)
+static int write_proc(const char *pid, const char *file, const char *text)
 {
 	char path[64];
 	int fd, ret = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		ret = fail(path);
@@ -98,13 +100,13 @@ static int write_proc(pid_t pid, const char *file, const char *text)
 	return ret;
 }
 
-int isolate_map(pid_t pid)
+static int write_maps(const char *pid)
 {
 	char text[64];
 	int ret = 0;
 
 	/* An ordinary user may map a group only when setgroups() is given up. */
-	if (geteuid())
+	if (!ids.change)
 		ret = write_proc(pid, "setgroups", "deny");
 	snprintf(text, sizeof(text), "%u %u 1\n", ids.gid, ids.gid);
 	if (!ret)
@@ -113,6 +115,14 @@ int isolate_map(pid_t pid)
 	if (!ret)
 		ret = write_proc(pid, "uid_map", text);
 	return ret;
+}
+
+int isolate_map(pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return write_maps(text);
 }
 
 /*
@@ -197,4 +207,22 @@ int isolate_enter(void)
 	if (setrlimit(RLIMIT_CORE, &none) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return fail("cannot forbid core dumps");
 	return 0;
+}
+
+int isolate_self(const char *user)
+{
+	int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC;
+	int ret;
+
+	ret = find_ids(user);
+	if (ret)
+		return ret;
+	/* Root can have the others without; and could not map another user by itself. */
+	if (!ids.change)
+		flags |= CLONE_NEWUSER;
+	if (unshare(flags))
+		return fail("cannot make namespaces");
+	if (!ids.change)
+		ret = write_maps("self");
+	return ret ? ret : isolate_enter();
 }

@@ -30,6 +30,18 @@ pid_t isolate_clone(const struct run_config *rc);
 /* The others return 0, or -errno after a message. */
 int isolate_map(pid_t pid);
 int isolate_enter(void);
-int isolate_filter(void);
+
+/* enum isolate_role - whose system calls the filter lets through */
+enum isolate_role { ISOLATE_GUEST, ISOLATE_BRIDGE };
+
+int isolate_filter(enum isolate_role role);
+
+/**
+ * isolate_self() - namespaces and isolate_enter() for this process itself
+ * @user: as struct run_config.user
+ *
+ * For a process without a supervisor: its pid namespace stays as it is.
+ */
+int isolate_self(const char *user);
 
 #endif

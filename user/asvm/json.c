@@ -121,7 +121,7 @@ static int unicode_escape(struct reader *r, char **to)
 	return 0;
 }
 
-static int escape(struct reader *r, char **to)
+static int read_escape(struct reader *r, char **to)
 {
 	static const char from[] = "\"\\/bfnrt";
 	static const char into[] = "\"\\/\b\f\n\r\t";
@@ -140,7 +140,7 @@ static int escape(struct reader *r, char **to)
 }
 
 /* Decoding never makes text longer, so the string is decoded where it stands. */
-static int string(struct reader *r, const char **value)
+static int read_string(struct reader *r, const char **value)
 {
 	char *to;
 
@@ -157,7 +157,7 @@ static int string(struct reader *r, const char **value)
 			return refuse(r, "a control character in a string");
 		if (*r->p == '\\') {
 			r->p++;
-			if (escape(r, &to))
+			if (read_escape(r, &to))
 				return -EINVAL;
 			continue;
 		}
@@ -173,7 +173,7 @@ static int string(struct reader *r, const char **value)
 	return 0;
 }
 
-static int number(struct reader *r, int64_t *value)
+static int read_number(struct reader *r, int64_t *value)
 {
 	bool minus = *r->p == '-';
 	uint64_t v = 0;
@@ -207,13 +207,13 @@ static bool word(struct reader *r, const char *w)
 	return true;
 }
 
-static int value(struct reader *r, struct json_member *m)
+static int read_value(struct reader *r, struct json_member *m)
 {
 	m->str = "";
 	m->num = 0;
 	if (*r->p == '"') {
 		m->type = JSON_STRING;
-		return string(r, &m->str);
+		return read_string(r, &m->str);
 	}
 	if (*r->p == '{' || *r->p == '[')
 		return refuse(r, "only a flat object is taken");
@@ -228,17 +228,17 @@ static int value(struct reader *r, struct json_member *m)
 	if (word(r, "null"))
 		return 0;
 	m->type = JSON_NUMBER;
-	return number(r, &m->num);
+	return read_number(r, &m->num);
 }
 
-static int member(struct reader *r, struct json_object *obj)
+static int read_member(struct reader *r, struct json_object *obj)
 {
 	struct json_member *m = &obj->member[obj->count];
 	unsigned int i;
 
 	if (obj->count == JSON_MEMBERS_MAX)
 		return refuse(r, "too many members");
-	if (string(r, &m->key))
+	if (read_string(r, &m->key))
 		return -EINVAL;
 	for (i = 0; i < obj->count; i++)
 		if (!strcmp(obj->member[i].key, m->key))
@@ -247,13 +247,13 @@ static int member(struct reader *r, struct json_object *obj)
 	if (*r->p++ != ':')
 		return refuse(r, "expected ':' after a key");
 	skip_space(r);
-	if (value(r, m))
+	if (read_value(r, m))
 		return -EINVAL;
 	obj->count++;
 	return 0;
 }
 
-static int object(struct reader *r, struct json_object *obj)
+static int read_object(struct reader *r, struct json_object *obj)
 {
 	skip_space(r);
 	if (*r->p++ != '{')
@@ -264,7 +264,7 @@ static int object(struct reader *r, struct json_object *obj)
 		return 0;
 	}
 	for (;;) {
-		if (member(r, obj))
+		if (read_member(r, obj))
 			return -EINVAL;
 		skip_space(r);
 		if (*r->p == '}')
@@ -282,7 +282,7 @@ int json_parse(struct json_object *obj, char *line, const char **why)
 	struct reader r = { .p = line };
 
 	obj->count = 0;
-	if (!object(&r, obj)) {
+	if (!read_object(&r, obj)) {
 		skip_space(&r);
 		if (!*r.p)
 			return 0;

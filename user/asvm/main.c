@@ -24,6 +24,7 @@ static const struct {
 	{ "reset", cmd_control, "reset a guest, as by its reset button" },
 	{ "balloon", cmd_balloon, "say how much memory a guest shall have" },
 	{ "resize-disk", cmd_resize_disk, "give a disk a new size" },
+	{ "vhost-user-blk", cmd_vhost_user_blk, "serve a disk to QEMU and others" },
 };
 
 static void usage(FILE *to)

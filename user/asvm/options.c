@@ -2,7 +2,6 @@
 /* The table of a guest's options, and how a value is read. */
 #include "options.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +242,10 @@ const struct option_def guest_options[] = {
 	  OPTION_PATH, GUEST(initrd) },
 	{ "cmdline", "CommandLine", "TEXT", "command line of the guest's kernel",
 	  OPTION_CALL, .call = set_cmdline },
+	{ "disk", NULL, "FILE[,KEY=...]", "a disk; may come more than once",
+	  OPTION_CALL, .call = option_disk },
+	{ "net", NULL, "tap=NAME[,...]", "a network; may come more than once",
+	  OPTION_CALL, .call = option_net },
 	{ "console", "Console", "DEVICE", "serial (ttyS0), virtio (hvc0) or none",
 	  OPTION_CALL, .call = set_console },
 	{ "reboot", "Reboot", "BOOL", "start again when the guest reboots (yes)",

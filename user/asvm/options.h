@@ -94,6 +94,36 @@ const struct option_def *option_by_cli(const struct option_def *table,
 const struct option_def *option_by_ini(const struct option_def *table,
 				       const char *name);
 
+/**
+ * struct option_arg - an argument of the command line
+ * @def: the option, NULL for an argument that is none
+ * @value: its value, or the argument itself
+ */
+struct option_arg {
+	const struct option_def *def;
+	char *value;
+};
+
+/**
+ * option_arg_next() - step over one argument, and the next if that is its value
+ * @table: the options there are
+ * @i: index in @argv, moved on
+ * Return: 0, or -EINVAL after a message.
+ */
+int option_arg_next(const struct option_def *table, int argc, char **argv,
+		    int *i, struct option_arg *arg);
+
+/* option_arg_set() - option_set() with a message; 0 or -EINVAL */
+int option_arg_set(const struct option_arg *arg, void *object);
+
+/* One more device of a guest, with defaults; NULL when it has all it can have. */
+struct asvm_disk *run_config_add_disk(struct run_config *rc);
+struct asvm_net *run_config_add_net(struct run_config *rc);
+
+/* The calls of --disk and --net; @object is a struct run_config. */
+const char *option_disk(void *object, char *value);
+const char *option_net(void *object, char *value);
+
 /* An open descriptor from outside; it is made close-on-exec. */
 const char *option_fd(uint64_t number, int *fd);
 

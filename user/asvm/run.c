@@ -151,7 +151,7 @@ static int start(struct run *run)
  * Go to the background: the caller's process stays until the guest runs, and tells
  * by its exit code if it does not. Returns in the new process only.
  */
-static int background(struct run *run)
+static int to_background(struct run *run)
 {
 	int fd[2], status;
 	pid_t pid;
@@ -207,7 +207,7 @@ int cmd_run(int argc, char **argv)
 		return EXIT_CODE_USAGE;
 	run_config_close_others(&run.rc);
 	run.gs.rc = &run.rc;
-	if (run.rc.daemon && background(&run))
+	if (run.rc.daemon && to_background(&run))
 		return EXIT_CODE_FAILED;
 	if (runtime_listen(&run.sock, run.rc.guest.name, run.rc.control_mode))
 		return EXIT_CODE_FAILED;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What `asvm run` is told: a config file, options, descriptors. */
+/* What `asvm run` is told: a config file, options. */
 #include "run_config.h"
 
 #include <errno.h>
@@ -14,9 +14,6 @@
 #include "log.h"
 #include "values.h"
 
-#define LISTEN_FDS_FIRST 3
-#define LISTEN_FDS_MAX 128
-
 void run_config_init(struct run_config *rc)
 {
 	memset(rc, 0, sizeof(*rc));
@@ -25,20 +22,6 @@ void run_config_init(struct run_config *rc)
 	rc->sandbox = true;
 	rc->limits = true;
 	rc->control_mode = 0600;
-}
-
-static struct asvm_disk *add_disk(struct run_config *rc)
-{
-	if (rc->guest.ndisks == ASVM_DISKS_MAX)
-		return NULL;
-	return &rc->guest.disks[rc->guest.ndisks++];
-}
-
-static struct asvm_net *add_net(struct run_config *rc)
-{
-	if (rc->guest.nnets == ASVM_NETS_MAX)
-		return NULL;
-	return &rc->guest.nets[rc->guest.nnets++];
 }
 
 /* Where the entries of a config file's present section go. */
@@ -59,12 +42,12 @@ static const char *file_section(void *ctx, const char *name, unsigned int line)
 		fr->object = fr->rc;
 	} else if (!strcmp(name, "Disk")) {
 		fr->table = disk_options;
-		fr->object = add_disk(fr->rc);
+		fr->object = run_config_add_disk(fr->rc);
 		if (!fr->object)
 			return "too many disks; a guest has at most 16";
 	} else if (!strcmp(name, "Network")) {
 		fr->table = net_options;
-		fr->object = add_net(fr->rc);
+		fr->object = run_config_add_net(fr->rc);
 		if (!fr->object)
 			return "too many networks; a guest has at most 8";
 	} else {
@@ -203,151 +186,10 @@ int run_config_file(struct run_config *rc, const char *path)
 	return ret;
 }
 
-/* "FILE,key=value,key=value" of --disk and --net */
-static int device_option(const char *option, const struct option_def *table,
-			 void *object, const char *first, char *text)
-{
-	char *save, *item;
-	bool lead = true;
-
-	for (item = strtok_r(text, ",", &save); item;
-	     item = strtok_r(NULL, ",", &save)) {
-		const struct option_def *def;
-		char *value = value_split(item);
-		const char *why;
-
-		if (!value && lead && first) {
-			def = option_by_cli(table, first);
-			value = item;
-		} else {
-			def = option_by_cli(table, item);
-		}
-		lead = false;
-		if (!def) {
-			log_err("--%s: unknown key '%s'; see asvm-run(1)", option,
-				item);
-			return -EINVAL;
-		}
-		/* "readonly" alone is "readonly=yes" */
-		if (!value && def->kind == OPTION_BOOL)
-			value = (char []){ "yes" };
-		if (!value) {
-			log_err("--%s: write %s=%s", option, def->cli, def->arg);
-			return -EINVAL;
-		}
-		why = option_set(def, object, value);
-		if (why) {
-			log_err("--%s: %s: %s", option, def->cli, why);
-			return -EINVAL;
-		}
-	}
-	if (lead) {
-		log_err("--%s: the value is empty; see asvm-run(1)", option);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int disk_option(struct run_config *rc, char *value)
-{
-	struct asvm_disk *disk = add_disk(rc);
-
-	if (!disk) {
-		log_err("--disk: a guest has at most %d disks", ASVM_DISKS_MAX);
-		return -EINVAL;
-	}
-	return device_option("disk", disk_options, disk, "file", value);
-}
-
-static int net_option(struct run_config *rc, char *value)
-{
-	struct asvm_net *net = add_net(rc);
-
-	if (!net) {
-		log_err("--net: a guest has at most %d networks", ASVM_NETS_MAX);
-		return -EINVAL;
-	}
-	return device_option("net", net_options, net, "tap", value);
-}
-
-static int one_option(struct run_config *rc, const char *name, char *value)
-{
-	const struct option_def *def;
-	const char *why;
-
-	if (!strcmp(name, "disk"))
-		return disk_option(rc, value);
-	if (!strcmp(name, "net"))
-		return net_option(rc, value);
-	def = option_by_cli(guest_options, name);
-	why = option_set(def, rc, value);
-	if (!why)
-		return 0;
-	log_err("--%s: %s", name, why);
-	return -EINVAL;
-}
-
-/* Does the option "--name" take a value? -1: there is no such option. */
-static int takes_value(const char *name)
-{
-	const struct option_def *def;
-
-	if (!strcmp(name, "disk") || !strcmp(name, "net"))
-		return 1;
-	def = option_by_cli(guest_options, name);
-	if (!def)
-		return -1;
-	return !!def->arg;
-}
-
-struct arg {
-	const char *name;	/* NULL: no option */
-	char *value;
-};
-
-/* One argument, and the next if it is the value. Cuts "--name=value" where it stands. */
-static int take_arg(int argc, char **argv, int *i, struct arg *arg)
-{
-	static char on[] = "yes";
-	char *text = argv[(*i)++];
-	int takes;
-
-	if (text[0] != '-') {
-		*arg = (struct arg){ NULL, text };
-		return 0;
-	}
-	if (strncmp(text, "--", 2) || !text[2]) {
-		log_err("unknown option '%s'; options are written --name, see asvm-run(1)",
-			text);
-		return -EINVAL;
-	}
-	arg->name = text + 2;
-	arg->value = value_split(text);
-	takes = takes_value(arg->name);
-	if (takes < 0) {
-		log_err("unknown option '--%s'; see asvm-run(1)", arg->name);
-		return -EINVAL;
-	}
-	if (!takes && arg->value) {
-		log_err("--%s takes no value", arg->name);
-		return -EINVAL;
-	}
-	if (takes && !arg->value) {
-		if (*i == argc) {
-			log_err("--%s needs a value; see asvm-run(1)", arg->name);
-			return -EINVAL;
-		}
-		arg->value = argv[(*i)++];
-	}
-	if (!takes)
-		arg->value = on;
-	return 0;
-}
-
 int run_config_args(struct run_config *rc, int argc, char **argv)
 {
 	const char *file = NULL;
-	struct arg args[128];
+	struct option_arg args[128];
 	unsigned int n = 0, k;
 	int i = 1;
 
@@ -356,9 +198,9 @@ int run_config_args(struct run_config *rc, int argc, char **argv)
 			log_err("too many options; use a config file");
 			return -EINVAL;
 		}
-		if (take_arg(argc, argv, &i, &args[n]))
+		if (option_arg_next(guest_options, argc, argv, &i, &args[n]))
 			return -EINVAL;
-		if (args[n].name) {
+		if (args[n].def) {
 			n++;
 			continue;
 		}
@@ -373,171 +215,9 @@ int run_config_args(struct run_config *rc, int argc, char **argv)
 	if (file && run_config_file(rc, file))
 		return -EINVAL;
 	for (k = 0; k < n; k++)
-		if (one_option(rc, args[k].name, args[k].value))
+		if (option_arg_set(&args[k], rc))
 			return -EINVAL;
 	return 0;
-}
-
-/* "disk3", "disk3-vhost": the number, or -1 */
-static int fd_index(const char *name, const char *kind, const char *suffix,
-		    unsigned int count)
-{
-	size_t n = strlen(kind);
-	unsigned int index = 0;
-	const char *p;
-
-	if (strncmp(name, kind, n))
-		return -1;
-	for (p = name + n; *p >= '0' && *p <= '9' && p - name - n < 3; p++)
-		index = index * 10 + (*p - '0');
-	if (p == name + n || strcmp(p, suffix) || index >= count)
-		return -1;
-	return index;
-}
-
-/* Where the descriptor @name goes; NULL when the guest has no use for it. */
-static int *fd_slot(struct run_config *rc, const char *name)
-{
-	struct asvm_config *g = &rc->guest;
-	int *fds, i;
-
-	if (!strcmp(name, "kvm"))
-		return &g->kvm_fd;
-	if (!strcmp(name, "kernel"))
-		return &g->kernel_fd;
-	if (!strcmp(name, "initrd"))
-		return &g->initrd_fd;
-	if (!strcmp(name, "vsock"))
-		return &g->vsock_fd;
-	i = fd_index(name, "disk", "", g->ndisks);
-	if (i >= 0)
-		return &g->disks[i].fd;
-	i = fd_index(name, "disk", "-vhost", g->ndisks);
-	if (i >= 0)
-		return &g->disks[i].vhost_fd;
-	i = fd_index(name, "net", "", g->nnets);
-	if (i >= 0) {
-		if (g->nets[i].nfds == ASVM_NET_PAIRS_MAX)
-			return NULL;
-		return &g->nets[i].fds[g->nets[i].nfds++];
-	}
-	i = fd_index(name, "net", "-vhost", g->nnets);
-	if (i >= 0) {
-		for (fds = g->nets[i].vhost_fds;
-		     fds < g->nets[i].vhost_fds + ASVM_NET_PAIRS_MAX; fds++)
-			if (*fds < 0)
-				return fds;
-	}
-	return NULL;
-}
-
-/* How many descriptors the service manager hands to this process; -1 after a message. */
-static int listen_fds(void)
-{
-	const char *pid = getenv("LISTEN_PID");
-	const char *count = getenv("LISTEN_FDS");
-	uint64_t v;
-
-	if (!pid || !count)
-		return 0;
-	if (value_u64(pid, 1, INT32_MAX, &v) || (pid_t)v != getpid())
-		return 0;
-	if (value_u64(count, 0, LISTEN_FDS_MAX, &v)) {
-		log_err("LISTEN_FDS: expected a number, %d at most", LISTEN_FDS_MAX);
-		return -1;
-	}
-	return v;
-}
-
-static int take_listen_fds(struct run_config *rc, int count, char *names)
-{
-	int i;
-
-	for (i = 0; i < count; i++) {
-		char *name = strsep(&names, ":");
-		const char *why;
-		int *slot;
-
-		if (!name) {
-			log_err("LISTEN_FDNAMES has fewer names than LISTEN_FDS says");
-			return -EINVAL;
-		}
-		slot = fd_slot(rc, name);
-		if (!slot || *slot >= 0) {
-			log_err("LISTEN_FDNAMES: nothing takes a descriptor named '%s'; see asvm-run(1)",
-				name);
-			return -EINVAL;
-		}
-		why = option_fd(LISTEN_FDS_FIRST + i, slot);
-		if (why) {
-			log_err("LISTEN_FDNAMES: %s: %s", name, why);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
-int run_config_listen_fds(struct run_config *rc)
-{
-	int count = listen_fds();
-	const char *env;
-	char *names;
-	int ret;
-
-	if (count <= 0)
-		return count;
-	env = getenv("LISTEN_FDNAMES");
-	if (!env) {
-		log_err("LISTEN_FDS without LISTEN_FDNAMES: name the descriptors, see asvm-run(1)");
-		return -EINVAL;
-	}
-	names = strdup(env);
-	if (!names) {
-		log_err("out of memory");
-		return -EINVAL;
-	}
-	ret = take_listen_fds(rc, count, names);
-	free(names);
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
-	return ret;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-void run_config_close_others(const struct run_config *rc)
-{
-	int keep[4 + 2 * ASVM_DISKS_MAX + 2 * ASVM_NETS_MAX * ASVM_NET_PAIRS_MAX];
-	const struct asvm_config *g = &rc->guest;
-	unsigned int first = STDERR_FILENO + 1;
-	unsigned int n = 0, i, k;
-
-	keep[n++] = g->kvm_fd;
-	keep[n++] = g->kernel_fd;
-	keep[n++] = g->initrd_fd;
-	keep[n++] = g->vsock_fd;
-	for (i = 0; i < ASVM_DISKS_MAX; i++) {
-		keep[n++] = g->disks[i].fd;
-		keep[n++] = g->disks[i].vhost_fd;
-	}
-	for (i = 0; i < ASVM_NETS_MAX; i++)
-		for (k = 0; k < ASVM_NET_PAIRS_MAX; k++) {
-			keep[n++] = g->nets[i].fds[k];
-			keep[n++] = g->nets[i].vhost_fds[k];
-		}
-	qsort(keep, n, sizeof(keep[0]), by_number);
-	for (i = 0; i < n; i++) {
-		if (keep[i] < (int)first)
-			continue;
-		if (keep[i] > (int)first)
-			close_range(first, keep[i] - 1, 0);
-		first = keep[i] + 1;
-	}
-	close_range(first, ~0U, 0);
 }
 
 static int check_disk(const struct asvm_disk *disk, unsigned int i)

@@ -156,8 +156,31 @@ static int bind_socket(const struct sockaddr_un *addr, mode_t mode)
 	return ret;
 }
 
+/* Listen, in the place of a socket that nobody listens at any more. */
+static int replace_socket(const struct sockaddr_un *addr, mode_t mode)
+{
+	struct stat st;
+	int ret;
+
+	ret = try_connect(addr, 2);
+	if (ret >= 0) {
+		close(ret);
+		return -EADDRINUSE;
+	}
+	if (ret == -ECONNREFUSED) {
+		if (lstat(addr->sun_path, &st) || !S_ISSOCK(st.st_mode))
+			return -EADDRINUSE;
+		if (unlink(addr->sun_path))
+			return -errno;
+	} else if (ret != -ENOENT) {
+		/* It is there and slow, or another's. */
+		return ret == -EAGAIN ? -EADDRINUSE : ret;
+	}
+	return bind_socket(addr, mode);
+}
+
 /* In a folder that is locked, so that two starts cannot take one socket for stale. */
-static int listen_at(struct runtime_socket *sock, const char *dir,
+static int listen_in(struct runtime_socket *sock, const char *dir,
 		     const char *name, mode_t mode)
 {
 	struct sockaddr_un addr;
@@ -167,21 +190,7 @@ static int listen_at(struct runtime_socket *sock, const char *dir,
 	ret = socket_address(&addr, dir, name);
 	if (ret)
 		return ret;
-	ret = try_connect(&addr, 2);
-	if (ret >= 0) {
-		close(ret);
-		return -EADDRINUSE;
-	}
-	if (ret == -ECONNREFUSED) {
-		if (lstat(addr.sun_path, &st) || !S_ISSOCK(st.st_mode))
-			return -EADDRINUSE;
-		if (unlink(addr.sun_path))
-			return -errno;
-	} else if (ret != -ENOENT) {
-		/* It is there and slow, or another's. */
-		return ret == -EAGAIN ? -EADDRINUSE : ret;
-	}
-	sock->fd = bind_socket(&addr, mode);
+	sock->fd = replace_socket(&addr, mode);
 	if (sock->fd < 0)
 		return sock->fd;
 	strcpy(sock->path, addr.sun_path);
@@ -190,6 +199,20 @@ static int listen_at(struct runtime_socket *sock, const char *dir,
 		sock->ino = st.st_ino;
 	}
 	return 0;
+}
+
+int runtime_listen_at(const char *path, mode_t mode)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int ret = -ENAMETOOLONG;
+
+	if (strlen(path) < sizeof(addr.sun_path)) {
+		strcpy(addr.sun_path, path);
+		ret = replace_socket(&addr, mode);
+	}
+	if (ret < 0)
+		log_err("%s: cannot listen: %s", path, strerror(-ret));
+	return ret;
 }
 
 int runtime_listen(struct runtime_socket *sock, const char *name, mode_t mode)
@@ -206,7 +229,7 @@ int runtime_listen(struct runtime_socket *sock, const char *name, mode_t mode)
 			continue;
 		ret = lock_dir(dir);
 		if (!ret)
-			ret = listen_at(sock, dirs[i], name, mode);
+			ret = listen_in(sock, dirs[i], name, mode);
 		close(dir);
 		break;
 	}

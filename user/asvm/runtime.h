@@ -35,6 +35,9 @@ struct runtime_socket {
  */
 int runtime_listen(struct runtime_socket *sock, const char *name, mode_t mode);
 
+/* runtime_listen_at() - listen at any path, by the same rules; -errno after a message */
+int runtime_listen_at(const char *path, mode_t mode);
+
 /* runtime_unlink() - remove the file if it is still ours */
 void runtime_unlink(struct runtime_socket *sock);
 
