@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-programs	+= asvm
-asvm-srcs	:= $(sort $(wildcard asvm/*.c))
+programs	+= asvm asvm-stats
+asvm-srcs	:= $(filter-out asvm/stats%.c,$(sort $(wildcard asvm/*.c)))
 asvm-libs	:= -lelf
+asvm-stats-srcs	:= $(wildcard asvm/stats*.c) asvm/json.c asvm/log.c asvm/values.c
+asvm-stats-libs	:= $(shell pkg-config --libs libnl-genl-3.0)
+# Only as a system's headers: libnl's do not pass all of our warnings.
+asvm-stats-cflags := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags libnl-genl-3.0))
 ifeq ($(wildcard asvm/machine.c),)
 # The verb "run" comes with the machine.
 asvm-srcs	:= $(filter-out asvm/run.c asvm/guest.c asvm/control.c \

@@ -16,6 +16,7 @@ static const struct {
 	{ "run", cmd_run, "start a guest, from options or a config file" },
 #endif
 	{ "list", cmd_list, "the guests that run" },
+	{ "stats", cmd_stats, "counters of the backends' queues" },
 	{ "console", cmd_console, "connect to a guest's console" },
 	{ "stop", cmd_control, "press the power button and wait" },
 	{ "kill", cmd_control, "end a guest at once" },
