@@ -56,4 +56,42 @@ static inline long asv_dio_complete(struct kiocb *iocb)
 }
 #endif
 
+#include <linux/err.h>
+#include <linux/eventfd.h>
+
+/* An event always counts one up. */
+#ifndef ASV_HAVE_EVENTFD_SIGNAL_VOID
+#define eventfd_signal(ctx)	eventfd_signal(ctx, 1)
+#endif
+
+/* Attributes of a generic netlink dump's request; needs <net/genetlink.h>. */
+#ifdef ASV_HAVE_GENL_INFO_DUMP
+#define asv_dump_attrs(cb)	(genl_info_dump(cb)->attrs)
+#else
+#define asv_dump_attrs(cb)	(genl_dumpit_info(cb)->attrs)
+#endif
+
+/*
+ * Threads of the owner for the kernel's use. Without them (6.1) making one fails,
+ * and callers fall back to a kernel thread.
+ */
+#ifdef ASV_HAVE_VHOST_TASK
+#include <linux/sched/vhost_task.h>
+#define ASV_VHOST_TASKS		1
+#else
+#define ASV_VHOST_TASKS		0
+struct vhost_task;
+
+static inline struct vhost_task *vhost_task_create(bool (*fn)(void *),
+						   void (*handle_kill)(void *),
+						   void *arg, const char *name)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void vhost_task_start(struct vhost_task *task) { }
+static inline void vhost_task_stop(struct vhost_task *task) { }
+static inline void vhost_task_wake(struct vhost_task *task) { }
+#endif
+
 #endif /* _ASV_COMPAT_H */

@@ -70,11 +70,12 @@ bool asv_is_node(const struct file *file)
 
 static int __init asv_vhost_init(void)
 {
-	return 0;
+	return asv_stats_init();
 }
 
 static void __exit asv_vhost_exit(void)
 {
+	asv_stats_exit();
 }
 
 module_init(asv_vhost_init);

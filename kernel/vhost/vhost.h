@@ -36,8 +36,10 @@
  *		for storage or for another queue.
  * worker->mutex the worker's list of queues against its death by SIGKILL.
  * RCU		vq->worker, so that a completion in hard interrupt can queue work
- *		on a worker that is being replaced; dev->mem, so that lookups
- *		outside vq->mutex see a whole table.
+ *		on a worker that is being replaced.
+ *
+ * The memory table needs no lock of its own: it never changes once made, and each
+ * queue has its own pointer to it, used and replaced under vq->mutex only.
  *
  * What can race, and why it is harmless:
  * - A kick during stop: asv_vq_stop() clears vq->backend under vq->mutex; a turn
@@ -284,8 +286,8 @@ enum asv_area_type {
 	ASV_AREAS
 };
 
-/* IOTLB entries that a queue remembers, direct-mapped by page. */
-#define ASV_TLB_HINTS	8
+/* Longest busy poll, whatever VHOST_SET_VRING_BUSYLOOP_TIMEOUT asks for. */
+#define ASV_BUSYLOOP_MAX_US	10000
 
 /**
  * struct asv_vq - a virtqueue
@@ -299,6 +301,7 @@ enum asv_area_type {
  * @worker: who serves it; RCU, changed with @mutex held; NULL before the first
  *	start and after a kill
  * @backend: not NULL while running; the module's own pointer
+ * @started: ran at least once
  * @broken: a bad chain stopped it; cleared by asv_vq_start()
  * @packed: ring format, fixed at start
  * @event_idx: VIRTIO_F_EVENT_IDX acknowledged, fixed at start
@@ -306,7 +309,8 @@ enum asv_area_type {
  * @paused: depth of asv_vq_pause(); no turn starts while it is not 0
  * @num: descriptors
  * @area: the ring's parts
- * @area_gen: dev->iotlb_gen when @area was resolved, 0 if not
+ * @area_gen: 0 while @area must not be used; in IOTLB mode dev->iotlb_gen when it was
+ *	resolved
  * @avail: next slot to look at; packed: with @avail_wrap
  * @avail_seen: split: available index last read from the ring
  * @used: next slot to write; packed: with @used_wrap
@@ -317,7 +321,8 @@ enum asv_area_type {
  * @log_used: VHOST_VRING_F_LOG
  * @log: VHOST_F_LOG_ALL
  * @log_addr: guest physical address of the used ring for the log
- * @log_base: the log
+ * @log_base: the log, NULL for none
+ * @log_fd: signalled when something was marked, may be NULL
  * @inflight: requests between asv_vq_begin_io() and asv_vq_end_io()
  * @idle: woken when @inflight falls to 0
  * @mem: memory table in use; the same as dev->mem except while that is changed
@@ -325,7 +330,9 @@ enum asv_area_type {
  * @iov: room for dev->iov_max segments, free for the holder of @mutex
  * @descs: the last chain's descriptors in the ring; @ndescs of them
  * @ndescs: see @descs
- * @table: room for an indirect table
+ * @table: room for an indirect table, two words for each descriptor
+ * @kicked: the kick file woke the queue since the last turn; no lock
+ * @missed: waits for an IOTLB entry; dev->msg_lock
  * @kick: kick file
  * @kick_poll: on @kick
  * @kick_work: a turn
@@ -342,6 +349,7 @@ struct asv_vq {
 	struct asv_worker __rcu *worker;
 	void *backend;
 
+	bool started;
 	bool broken;
 	bool dead;
 	bool packed;
@@ -369,12 +377,15 @@ struct asv_vq {
 	struct iovec *iov;
 	struct asv_desc *descs;
 	unsigned int ndescs;
-	struct asv_desc *table;
+	__le64 *table;
 
 	u64 log_addr;
 	void __user *log_base;
+	struct eventfd_ctx *log_fd;
 	wait_queue_head_t idle;
 
+	bool kicked;
+	bool missed;
 	struct file *kick;
 	struct asv_poll kick_poll;
 	struct asv_work kick_work;
@@ -386,21 +397,19 @@ struct asv_vq {
 };
 
 /**
- * struct asv_limit - token bucket of a device
- * @lock: all of it; taken with interrupts on
+ * struct asv_limit - limits of a device, see limit.c
+ * @lock: all of it
  * @on: any limit set; read without @lock
  * @set: what ASV_SET_LIMITS gave
- * @ios: tokens, in requests << 20; negative is debt
- * @bytes: tokens, in bytes << 10; negative is debt
- * @stamp: time of the last refill, ns of CLOCK_MONOTONIC
+ * @io_time: until when the requests served last at their rate, CLOCK_MONOTONIC ns
+ * @byte_time: the same for their bytes
  */
 struct asv_limit {
 	spinlock_t lock;	/* all below */
 	bool on;
 	struct asv_limits set;
-	s64 ios;
-	s64 bytes;
-	u64 stamp;
+	u64 io_time;
+	u64 byte_time;
 };
 
 /**
@@ -414,15 +423,17 @@ struct asv_limit {
  * @nvqs: fixed at init
  * @iov_max: segments of a chain at most, fixed at init
  * @mm: owner's, NULL before VHOST_SET_OWNER
- * @cred: credentials of attach time; RCU
- * @owner_pid: thread group of VHOST_SET_OWNER
+ * @cred: credentials of attach time, for workers made later
+ * @owner_pid: thread group of VHOST_SET_OWNER; like @owner_uid, @id and @name also
+ *	read by who holds asv_devs_lock, while the device is in its list
+ * @owner_uid: its effective user
  * @id: in the netlink family, from VHOST_SET_OWNER on
  * @name: of ASV_SET_NAME
  * @features: acknowledged
  * @backend_features: acknowledged
  * @killed: a worker was killed; set once, read without lock
  * @task_workers: workers are vhost tasks, not kernel threads
- * @mem: memory table; RCU, written under @mutex
+ * @mem: memory table, NULL before VHOST_SET_MEM_TABLE
  * @prepin: ASV_SET_PREPIN
  * @iotlb: not NULL with VIRTIO_F_ACCESS_PLATFORM; @iotlb_lock for its entries
  * @iotlb_lock: entries of @iotlb, and @iotlb_gen
@@ -445,8 +456,9 @@ struct asv_dev {
 	unsigned int nvqs;
 	unsigned int iov_max;
 	struct mm_struct *mm;
-	const struct cred __rcu *cred;
+	const struct cred *cred;
 	struct pid *owner_pid;
+	kuid_t owner_uid;
 	u32 id;
 	char name[ASV_NAME_LEN];
 	u64 features;
@@ -454,7 +466,7 @@ struct asv_dev {
 	bool killed;
 	bool task_workers;
 
-	struct asv_mem __rcu *mem;
+	struct asv_mem *mem;
 	bool prepin;
 
 	struct vhost_iotlb *iotlb;
@@ -683,8 +695,7 @@ static inline void asv_vq_begin_io(struct asv_vq *vq)
 static inline void asv_vq_end_io(struct asv_vq *vq, unsigned int n)
 {
 	vq->inflight -= n;
-	/* A waiter is on the queue before it looks at inflight, under vq->mutex. */
-	if (!vq->inflight && unlikely(waitqueue_active(&vq->idle)))
+	if (!vq->inflight && wq_has_sleeper(&vq->idle))
 		wake_up_all(&vq->idle);
 }
 

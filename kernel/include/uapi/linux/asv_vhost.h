@@ -99,8 +99,8 @@ struct vhost_vring_worker {
  * @bps: bytes a second, both directions together, 0 for no limit
  * @bps_burst: bytes that may come at once, 0 for a tenth of a second's worth
  *
- * A request larger than the burst is served when the bucket is full, and puts it
- * into debt. Rates and bursts above 2^40 are EINVAL.
+ * A request is served as soon as nothing is owed, however large; what it takes
+ * beyond its share is owed, and later ones wait for it. Rates and bursts above 2^40 are EINVAL.
  */
 struct asv_limits {
 	__u64 iops;
@@ -119,11 +119,12 @@ struct asv_limits {
  * @numa_node: node whose processors are meant when @cpus_len is 0, or -1
  * @cpus: address of a bit mask of processors, as for sched_setaffinity(2)
  * @cpus_len: its bytes; 0 takes @numa_node's processors, and with @numa_node -1
- *	all that the caller's cpuset has
+ *	all that the caller may run on
  * @pad: 0
  *
- * EINVAL: a node that is not there, no processor that is online and in the
- * caller's cpuset, or @pad set. ENODEV: no such worker.
+ * A worker runs only where the calling thread may run itself (its own affinity).
+ * EINVAL: a node that is not there, no processor left that is online, or @pad set.
+ * ENODEV: no such worker.
  */
 struct asv_worker_affinity {
 	__u32 worker_id;
