@@ -87,6 +87,19 @@ int vt_net_backend(struct vt_net *net, unsigned int index, int fd)
 	return vt_ioctl_file(net->dev.fd, VHOST_NET_SET_BACKEND, index, fd);
 }
 
+static int make_backend(struct vt_net *net, const struct vt_net_opts *opts)
+{
+	if (opts->backend) {
+		net->tap = opts->backend;
+		strncpy(net->ifname, opts->peer, IFNAMSIZ - 1);
+		return 0;
+	}
+	strcpy(net->ifname, "asv%d");
+	net->tap = vt_tap(net->ifname, opts->no_vnet_hdr ? 0 : IFF_VNET_HDR, VT_NET_HDR,
+			  opts->offload);
+	return net->tap < 0 ? net->tap : vt_if_up(net->ifname);
+}
+
 int vt_net_start(struct vt_net *net, const struct vt_net_opts *opts)
 {
 	uint64_t features = opts->features | VT_BIT(VIRTIO_F_VERSION_1) |
@@ -95,18 +108,11 @@ int vt_net_start(struct vt_net *net, const struct vt_net_opts *opts)
 	int ret;
 
 	memset(net, 0, sizeof(*net));
-	net->sock = -1;
-	strcpy(net->ifname, "asv%d");
 	if (opts->no_vnet_hdr)
 		features |= VT_BIT(VHOST_NET_F_VIRTIO_NET_HDR);
-	net->tap = vt_tap(net->ifname, opts->no_vnet_hdr ? 0 : IFF_VNET_HDR, VT_NET_HDR,
-			  opts->offload);
-	if (net->tap < 0)
-		return net->tap;
-	ret = vt_if_up(net->ifname);
+	ret = make_backend(net, opts);
 	if (ret)
 		return ret;
-	net->ifindex = if_nametoindex(net->ifname);
 	net->sock = vt_packet_socket(net->ifname,
 				     opts->ethertype ? opts->ethertype : VT_ETHERTYPE);
 	if (net->sock < 0)

@@ -25,6 +25,8 @@ struct vt_net_opts {
 	bool no_vnet_hdr;	/* a tap without IFF_VNET_HDR: the device makes the header */
 	unsigned int offload;	/* TUN_F_* */
 	unsigned int ethertype;	/* what the socket takes; 0 for VT_ETHERTYPE */
+	int backend;		/* serve this descriptor, which is then ours; 0 for a new tap */
+	const char *peer;	/* with backend: interface that the packet socket is on */
 	size_t mem_size;	/* bytes; 0 for 16 MiB */
 };
 
@@ -34,7 +36,6 @@ struct vt_net {
 	struct vt_queue vq[2];
 	int tap;
 	int sock;		/* AF_PACKET, with PACKET_VNET_HDR */
-	int ifindex;
 	char ifname[IFNAMSIZ];
 };
 
