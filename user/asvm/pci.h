@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The PCI host bridge: configuration space by ECAM, and the memory BARs of its functions. */
+#ifndef ASVM_PCI_H
+#define ASVM_PCI_H
+
+#include <linux/pci_regs.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memory.h"
+
+#define PCI_SLOTS	32
+#define PCI_BUSES	1
+#define PCI_BARS	6
+#define PCI_CFG_SIZE	256
+
+struct pci_dev;
+struct pci_bus;
+
+/**
+ * struct pci_ops - what a function does itself; called with the machine's lock held
+ * @bar_read, @bar_write: an access of 1, 2, 4 or 8 bytes that lies in the BAR
+ * @bar_mapped: the guest can reach the BAR now, at the address in pci_bar, or no longer
+ * @config_read: before a configuration read, to bring the bytes up to date; may be NULL
+ * @config_written: after a write has changed the bytes that it may; may be NULL
+ */
+struct pci_ops {
+	uint64_t (*bar_read)(struct pci_dev *dev, unsigned int bar, uint64_t off,
+			     unsigned int len);
+	void (*bar_write)(struct pci_dev *dev, unsigned int bar, uint64_t off, unsigned int len,
+			  uint64_t val);
+	void (*bar_mapped)(struct pci_dev *dev, unsigned int bar, bool mapped);
+	void (*config_read)(struct pci_dev *dev, unsigned int off, unsigned int len);
+	void (*config_written)(struct pci_dev *dev, unsigned int off, unsigned int len);
+};
+
+/**
+ * struct pci_bar - a 64-bit memory BAR
+ * @size: a power of two, 0: not there
+ * @home: the address asvm gave it
+ * @addr: where it is mapped, valid with @mapped
+ */
+struct pci_bar {
+	uint64_t size;
+	uint64_t home;
+	uint64_t addr;
+	bool mapped;
+};
+
+/**
+ * struct pci_dev - one function, embedded in its device
+ * @cfg: configuration space
+ * @wmask: bits of it that the guest may change
+ * @cap_end: where the next capability goes
+ */
+struct pci_dev {
+	const struct pci_ops *ops;
+	struct pci_bus *bus;
+	unsigned int slot;
+	uint8_t cfg[PCI_CFG_SIZE];
+	uint8_t wmask[PCI_CFG_SIZE];
+	unsigned int cap_end;
+	unsigned int cap_last;
+	struct pci_bar bars[PCI_BARS];
+};
+
+/** struct pci_ids - what identifies a function */
+struct pci_ids {
+	uint16_t vendor;
+	uint16_t device;
+	uint16_t subsystem;
+	uint8_t revision;
+	uint32_t class;		/* class, subclass, interface */
+};
+
+struct pci_bus {
+	struct pci_dev *devs[PCI_SLOTS];
+	uint64_t mmio_next;
+	const struct memory *mem;
+};
+
+/** pci_init - an empty bus; its 64-bit window is where @mem says */
+void pci_init(struct pci_bus *bus, const struct memory *mem);
+
+/** pci_dev_init - an empty function: header and its permissions */
+void pci_dev_init(struct pci_dev *dev, const struct pci_ops *ops, const struct pci_ids *ids);
+
+/** pci_add_bar - a 64-bit BAR of @size bytes, a power of two; before pci_add() */
+void pci_add_bar(struct pci_dev *dev, unsigned int bar, uint64_t size);
+
+/** pci_add_cap - room for a capability; returns where it starts */
+unsigned int pci_add_cap(struct pci_dev *dev, uint8_t id, unsigned int len);
+
+/** pci_add - put the function into the next slot and give its BARs addresses; 0 or -ENOSPC */
+int pci_add(struct pci_bus *bus, struct pci_dev *dev);
+
+/** pci_reset - every function's header as at the start, BARs unmapped */
+void pci_reset(struct pci_bus *bus);
+
+/**
+ * pci_mmio - an access by the guest at @gpa
+ *
+ * False when neither the ECAM nor a mapped BAR is there.
+ */
+bool pci_mmio(struct pci_bus *bus, uint64_t gpa, uint8_t *data, unsigned int len, bool write);
+
+static inline uint16_t pci_get16(const struct pci_dev *dev, unsigned int off)
+{
+	return dev->cfg[off] | dev->cfg[off + 1] << 8;
+}
+
+static inline uint32_t pci_get32(const struct pci_dev *dev, unsigned int off)
+{
+	return pci_get16(dev, off) | (uint32_t)pci_get16(dev, off + 2) << 16;
+}
+
+/** pci_set - store a little-endian value of @len bytes in configuration space */
+void pci_set(uint8_t *space, unsigned int off, unsigned int len, uint32_t val);
+
+#endif
