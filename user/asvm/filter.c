@@ -26,7 +26,7 @@ static const unsigned short guest_calls[] = {
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_poll,
 	SYS_futex, SYS_madvise, SYS_munmap, SYS_brk,
 	SYS_fallocate, SYS_ftruncate, SYS_fstat, SYS_newfstatat, SYS_lseek,
-	SYS_eventfd2, SYS_close,
+	SYS_eventfd2, SYS_timerfd_settime, SYS_close,
 	SYS_getrandom, SYS_clock_gettime, SYS_getpid, SYS_gettid, SYS_sched_yield,
 	SYS_tgkill, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
 	SYS_exit, SYS_exit_group,

@@ -13,11 +13,10 @@
  *   child    machine_run()     loads the kernel from its descriptor and lets the vCPUs go
  *
  * After machine_create() the machine's threads use these system calls and no others:
- *   read write readv writev pread64 recvmsg sendmsg epoll_ctl epoll_wait epoll_pwait
- *   ioctl futex madvise fallocate ftruncate fstat getrandom clock_gettime tgkill getpid gettid
- *   rt_sigreturn rt_sigprocmask restart_syscall sched_yield mmap munmap mprotect brk exit
- *   exit_group close eventfd2
- * (mmap, brk and the like for malloc in the loader only.)
+ *   read write readv writev pread64 poll epoll_ctl epoll_wait ioctl futex madvise fallocate
+ *   ftruncate fstat lseek getrandom tgkill getpid gettid timerfd_settime rt_sigreturn
+ *   rt_sigprocmask restart_syscall exit exit_group close
+ *   mmap munmap mprotect brk (malloc, the ELF loader, and the end of the machine)
  */
 #ifndef ASVM_MACHINE_H
 #define ASVM_MACHINE_H
