@@ -22,9 +22,10 @@ check()
 	fi
 }
 
+# With the flags of scripts/check, so that what it built is not built again.
 make_install()
 {
-	make -C "$ASV_TOP" BUILD="$ASV_BUILD" KVER="$ASV_KVER" ${KDIR:+KDIR="$KDIR"} install
+	make -C "$ASV_TOP" BUILD="$ASV_BUILD" KVER="$ASV_KVER" W=1 C=1 ${KDIR:+KDIR="$KDIR"} install
 }
 
 absent()
