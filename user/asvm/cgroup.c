@@ -172,7 +172,7 @@ void cgroup_prepare(struct cgroup *cg, const struct run_config *rc)
 	    fs.f_type != CGROUP2_SUPER_MAGIC) {
 		unlimited("cgroup v2 is not mounted at " MOUNT);
 	} else if (!delegated(cg->parent, path)) {
-		unlimited("no cgroup is delegated to asvm; use asvm@.service, or systemd-run --user --scope -p Delegate=yes");
+		unlimited("no cgroup is delegated to asvm; asvm@.service does that");
 	} else {
 		ret = make(cg, path, rc);
 		if (!ret)

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "client.h"
 #include "cmd.h"
 #include "exit_code.h"
@@ -94,7 +95,7 @@ static const struct action *find_action(const char *verb)
 {
 	unsigned int i;
 
-	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(actions); i++)
 		if (!strcmp(actions[i].verb, verb))
 			return &actions[i];
 	return NULL;
@@ -121,15 +122,14 @@ int cmd_control(int argc, char **argv)
 		if (a->waits && !strcmp(argv[i], "--timeout") && i + 1 < argc) {
 			const char *why = value_u64(argv[++i], 0, 86400, &patience);
 
-			if (why) {
-				log_err("--timeout: %s", why);
-				return EXIT_CODE_USAGE;
-			}
-		} else if (argv[i][0] == '-' || name) {
-			return usage(text, false);
-		} else {
-			name = argv[i];
+			if (!why)
+				continue;
+			log_err("--timeout: %s", why);
+			return EXIT_CODE_USAGE;
 		}
+		if (argv[i][0] == '-' || name)
+			return usage(text, false);
+		name = argv[i];
 	}
 	if (!name)
 		return usage(text, false);
@@ -160,8 +160,7 @@ int cmd_resize_disk(int argc, char **argv)
 	if (help_wanted(argc, argv)) {
 		usage(text, true);
 		puts("\nGive disk number DISK (the first is 0) a new size, such as 20G, and tell\n"
-		     "the guest. Without SIZE the guest is told the size that the file or device\n"
-		     "has now.");
+		     "the guest. Without SIZE it is told the size that the disk has now.");
 		return EXIT_CODE_OK;
 	}
 	if (argc != 3 && argc != 4)
@@ -173,7 +172,9 @@ int cmd_resize_disk(int argc, char **argv)
 	}
 	why = argc == 4 ? value_size(argv[3], &size) : NULL;
 	if (why || (argc == 4 && (!size || size % 512))) {
-		log_err("the new size: %s", why ? why : "it must be a multiple of 512");
+		if (!why)
+			why = "it must be a multiple of 512";
+		log_err("the new size: %s", why);
 		return EXIT_CODE_USAGE;
 	}
 	json_out_init(&out, request, sizeof(request));
@@ -195,8 +196,8 @@ int cmd_balloon(int argc, char **argv)
 
 	if (help_wanted(argc, argv)) {
 		usage(text, true);
-		puts("\nAsk a guest to give memory back until it has SIZE, such as 512M, or let it\n"
-		     "take memory again up to that.");
+		puts("\nAsk a guest to give memory back until it has SIZE, such as 512M, or let\n"
+		     "it take memory again up to that.");
 		return EXIT_CODE_OK;
 	}
 	if (argc != 3)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "client.h"
 #include "cmd.h"
 #include "exit_code.h"
@@ -98,7 +99,7 @@ static void show_json(struct json_out *out, const struct json_object *obj,
 	json_open(out, NULL, '{');
 	json_str(out, "name", name);
 	json_str(out, "state", state ? state : "unknown");
-	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
 		json_s64(out, numbers[i], number(obj, numbers[i]));
 	json_close(out, '}');
 }

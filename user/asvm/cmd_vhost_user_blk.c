@@ -120,6 +120,7 @@ static void usage(FILE *to)
 
 static int parse(struct bridge_options *o, int argc, char **argv)
 {
+	bool have_fd;
 	int i = 1;
 
 	memset(o, 0, sizeof(*o));
@@ -141,7 +142,8 @@ static int parse(struct bridge_options *o, int argc, char **argv)
 	}
 	if (o->print_capabilities)
 		return 0;
-	if (!o->socket == (o->socket_fd < 0)) {
+	have_fd = o->socket_fd >= 0;
+	if (!o->socket == !have_fd) {
 		log_err("give one of --socket PATH and --fd FD");
 		return -EINVAL;
 	}

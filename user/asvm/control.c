@@ -240,11 +240,10 @@ static void conn_line(struct conn *c, char *line)
 	const char *why;
 
 	json_out_init(&out, text, sizeof(text) - 1);
-	if (json_parse(&obj, line, &why)) {
+	if (json_parse(&obj, line, &why))
 		control_refuse(&out, why);
-	} else if (control_verb(&c->ctl->ctx, &obj, &out) == CONTROL_CONSOLE) {
+	else if (control_verb(&c->ctl->ctx, &obj, &out) == CONTROL_CONSOLE)
 		c->mode = CONN_CONSOLE;
-	}
 	if (out.overflow) {
 		json_out_init(&out, text, sizeof(text) - 1);
 		control_refuse(&out, "the answer is too long");

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
+
 static const char *const state_names[] = {
 	[MACHINE_CREATED] = "starting",
 	[MACHINE_RUNNING] = "running",
@@ -214,7 +216,7 @@ enum control_result control_verb(struct control_ctx *ctx,
 		control_refuse(out, "the request has no \"verb\"");
 		return CONTROL_DONE;
 	}
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!strcmp(verbs[i].name, name))
 			return verbs[i].call(ctx, request, out);
 	control_refuse(out, "unknown verb");

@@ -14,10 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "isolate.h"
 #include "log.h"
-
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Calls that are harmless with any argument: they work on what is open already. */
 static const unsigned short guest_calls[] = {
@@ -80,10 +79,10 @@ static const struct profile {
 	const unsigned int *ioctls;
 	unsigned int nioctls;
 } profiles[] = {
-	[ISOLATE_GUEST] = { guest_calls, LENGTH(guest_calls),
-			    guest_ioctls, LENGTH(guest_ioctls) },
-	[ISOLATE_BRIDGE] = { bridge_calls, LENGTH(bridge_calls),
-			     bridge_ioctls, LENGTH(bridge_ioctls) },
+	[ISOLATE_GUEST] = { guest_calls, ARRAY_SIZE(guest_calls),
+			    guest_ioctls, ARRAY_SIZE(guest_ioctls) },
+	[ISOLATE_BRIDGE] = { bridge_calls, ARRAY_SIZE(bridge_calls),
+			     bridge_ioctls, ARRAY_SIZE(bridge_ioctls) },
 };
 
 #define LOAD(field) \
@@ -98,7 +97,7 @@ static unsigned short length;
 
 static void add(struct sock_filter insn)
 {
-	if (length < LENGTH(program))
+	if (length < ARRAY_SIZE(program))
 		program[length] = insn;
 	length++;
 }
@@ -162,7 +161,7 @@ int isolate_filter(enum isolate_role role)
 	for (i = 0; i < p->ncalls; i++)
 		allow(p->calls[i]);
 	ADD(KILL);
-	if (length > LENGTH(program)) {
+	if (length > ARRAY_SIZE(program)) {
 		log_err("isolation: the system call filter is too long");
 		return -E2BIG;
 	}

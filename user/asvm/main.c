@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array.h"
 #include "cmd.h"
 #include "exit_code.h"
 #include "log.h"
@@ -33,7 +34,7 @@ static void usage(FILE *to)
 	unsigned int i;
 
 	fputs("usage: asvm VERB [arguments]\n\n", to);
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		fprintf(to, "  %-15s %s\n", verbs[i].name, verbs[i].help);
 	fputs("\nasvm VERB --help says more; so does asvm(1).\n", to);
 }
@@ -55,7 +56,7 @@ int main(int argc, char **argv)
 		puts("asvm " ASVM_VERSION);
 		return EXIT_CODE_OK;
 	}
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argc - 1, argv + 1);
 	log_err("unknown verb '%s'; asvm --help lists them", argv[1]);

@@ -8,10 +8,12 @@
 #include "options.h"
 #include "values.h"
 
+/* The value of a switch; setters may change values, so it is not constant. */
+static char *option_yes = (char []){ "yes" };
+
 int option_arg_next(const struct option_def *table, int argc, char **argv,
 		    int *i, struct option_arg *arg)
 {
-	static char on[] = "yes";
 	char *text = argv[(*i)++];
 
 	*arg = (struct option_arg){ .value = text };
@@ -33,7 +35,7 @@ int option_arg_next(const struct option_def *table, int argc, char **argv,
 			log_err("%s takes no value", text);
 			return -EINVAL;
 		}
-		arg->value = on;
+		arg->value = option_yes;
 	}
 	if (!arg->value) {
 		if (*i == argc) {
@@ -76,7 +78,6 @@ struct asvm_net *run_config_add_net(struct run_config *rc)
 static const char *set_key(const struct option_def *table, void *object,
 			   char *item, const char *lead)
 {
-	static char yes[] = "yes";
 	static char text[160];
 	char shown[32];
 	const struct option_def *def;
@@ -95,7 +96,7 @@ static const char *set_key(const struct option_def *table, void *object,
 	}
 	/* "readonly" alone is "readonly=yes" */
 	if (!value && def->kind == OPTION_BOOL)
-		value = yes;
+		value = option_yes;
 	if (!value) {
 		snprintf(text, sizeof(text), "write %s=%s", def->cli, def->arg);
 		return text;

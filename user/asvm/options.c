@@ -142,27 +142,6 @@ static const char *set_no_discard(void *object, char *value)
 	return why;
 }
 
-static const char *set_ring(char *value, bool *packed)
-{
-	if (!strcmp(value, "packed"))
-		*packed = true;
-	else if (!strcmp(value, "split"))
-		*packed = false;
-	else
-		return "expected packed or split";
-	return NULL;
-}
-
-static const char *set_disk_ring(void *object, char *value)
-{
-	return set_ring(value, &((struct asvm_disk *)object)->packed);
-}
-
-static const char *set_net_ring(void *object, char *value)
-{
-	return set_ring(value, &((struct asvm_net *)object)->packed);
-}
-
 static const char *set_tap(void *object, char *value)
 {
 	struct asvm_net *net = object;
@@ -297,8 +276,8 @@ const struct option_def disk_options[] = {
 	{ "file", "File", "FILE", "file or block device", OPTION_PATH, DISK(path) },
 	{ "readonly", "ReadOnly", "BOOL", "the guest may not write",
 	  OPTION_BOOL, DISK(readonly) },
-	{ "ring", "Ring", "KIND", "split or packed",
-	  OPTION_CALL, .call = set_disk_ring },
+	{ "packed", "Packed", "BOOL", "offer packed rings (no)",
+	  OPTION_BOOL, DISK(packed) },
 	{ "queues", "Queues", "N", "queues (one for each CPU, 4 at most)",
 	  OPTION_UINT, DISK(queues), 1, ASVM_DISK_QUEUES_MAX },
 	{ "queue-size", "QueueSize", "N", "entries of a queue (256)",
@@ -325,8 +304,8 @@ const struct option_def net_options[] = {
 	{ "tap", "Tap", "NAME", "a tap interface", OPTION_CALL, .call = set_tap },
 	{ "mac", "MACAddress", "MAC", "the guest's address",
 	  OPTION_CALL, .call = set_mac },
-	{ "ring", "Ring", "KIND", "split or packed",
-	  OPTION_CALL, .call = set_net_ring },
+	{ "packed", "Packed", "BOOL", "offer packed rings (no)",
+	  OPTION_BOOL, NET(packed) },
 	{ "queues", "Queues", "N", "queue pairs, 1 to 8 (1)",
 	  OPTION_UINT, NET(queues), 1, ASVM_NET_PAIRS_MAX },
 	{ "queue-size", "QueueSize", "N", "entries of a queue (256)",

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "ini.h"
 #include "log.h"
 #include "values.h"
@@ -194,7 +195,7 @@ int run_config_args(struct run_config *rc, int argc, char **argv)
 	int i = 1;
 
 	while (i < argc) {
-		if (n == sizeof(args) / sizeof(args[0])) {
+		if (n == ARRAY_SIZE(args)) {
 			log_err("too many options; use a config file");
 			return -EINVAL;
 		}

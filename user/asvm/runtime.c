@@ -111,7 +111,7 @@ static int open_dir(const char *dir)
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) || (st.st_uid && st.st_uid != geteuid()) ||
-	    (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX)))
+	    (st.st_mode & 01002) == 0002)
 		ret = -EPERM;
 	else
 		ret = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) ?

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "array.h"
 #include "exit_code.h"
 #include "json.h"
 #include "log.h"
@@ -95,7 +96,7 @@ static void row(const struct stats_vq *q, const struct stats_vq *old,
 	value_show(q->name[0] ? q->name : "-", shown, sizeof(shown));
 	printf("%-16s %-4s %4" PRIu32 " %3" PRIu32 " %-4s", shown, q->kind,
 	       q->dev, q->index, flags);
-	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(columns); i++) {
 		unsigned int c = columns[i];
 		bool bytes = c == ASV_A_BYTES_OUT || c == ASV_A_BYTES_IN;
 		double v = COUNTER(q, c) - (old ? COUNTER(old, c) : 0);
@@ -201,11 +202,11 @@ static int parse(struct stats_options *o, int argc, char **argv)
 			why = value_u64(argv[++i], 1, 86400, &o->interval);
 		} else if (!strcmp(argv[i], "--count") && i + 1 < argc) {
 			why = value_u64(argv[++i], 1, UINT32_MAX, &o->count);
-		} else if (argv[i][0] == '-' || o->name) {
+		} else if (argv[i][0] != '-' && !o->name) {
+			o->name = argv[i];
+		} else {
 			usage(stderr);
 			return -EINVAL;
-		} else {
-			o->name = argv[i];
 		}
 		if (why) {
 			log_err("%s: %s", argv[i - 1], why);
