@@ -6,9 +6,3 @@ asvm-stats-srcs	:= $(wildcard asvm/stats*.c) asvm/json.c asvm/log.c asvm/values.
 asvm-stats-libs	:= $(shell pkg-config --libs libnl-genl-3.0)
 # Only as a system's headers: libnl's do not pass all of our warnings.
 asvm-stats-cflags := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags libnl-genl-3.0))
-ifeq ($(wildcard asvm/machine.c),)
-# The verb "run" comes with the machine.
-asvm-srcs	:= $(filter-out asvm/run.c asvm/guest.c asvm/control.c \
-			asvm/control_verbs.c,$(asvm-srcs))
-asvm-cflags	:= -DASVM_WITHOUT_MACHINE
-endif

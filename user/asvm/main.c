@@ -13,9 +13,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } verbs[] = {
-#ifndef ASVM_WITHOUT_MACHINE
 	{ "run", cmd_run, "start a guest, from options or a config file" },
-#endif
 	{ "list", cmd_list, "the guests that run" },
 	{ "stats", cmd_stats, "counters of the backends' queues" },
 	{ "console", cmd_console, "connect to a guest's console" },
