@@ -525,7 +525,8 @@ static int asv_blk_packed_redo(struct asv_blk_req *req, const struct asv_blk_red
 	}
 	chain->id = descs[redo->num - 1].id;
 	chain->slots = redo->num;
-	ret = asv_vq_parse(&q->vq, descs, redo->num, chain, NULL, 0);
+	ret = asv_vq_parse(&q->vq, descs, redo->num, chain, NULL,
+			   ASV_VHOST_MAX_CHAIN);
 out:
 	kvfree(descs);
 	return ret;
@@ -540,6 +541,6 @@ int asv_blk_track_redo(struct asv_blk_req *req, struct asv_chain *chain)
 	req->track = redo->head;
 	if (q->vq.packed)
 		return asv_blk_packed_redo(req, redo, chain);
-	ret = asv_vq_pop_head(&q->vq, redo->head, chain, NULL, 0);
+	ret = asv_vq_pop_head(&q->vq, redo->head, chain, NULL, ASV_VHOST_MAX_CHAIN);
 	return ret < 0 ? ret : 0;
 }

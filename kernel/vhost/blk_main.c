@@ -16,6 +16,8 @@
 
 static void asv_blk_queue_stop(struct asv_blk_queue *q)
 {
+	if (!q->reqs)
+		return;
 	asv_vq_stop(&q->vq);
 	asv_blk_reqs_free(q);
 	asv_blk_track_free(q);

@@ -396,7 +396,7 @@ static int asv_blk_take(struct asv_blk_queue *q)
 	req = asv_blk_req_get(q);
 	if (unlikely(!req))
 		return -ENOBUFS;
-	ret = asv_vq_pop(vq, &chain, NULL, 0);
+	ret = asv_vq_pop(vq, &chain, NULL, ASV_VHOST_MAX_CHAIN);
 	if (ret <= 0)
 		goto put;
 	ret = asv_blk_parse(req, &chain);

@@ -284,7 +284,8 @@ struct asv_blk_inflight_packed {
 /**
  * ASV_BLK_DETACH - stop every queue, wait for what is in flight, drop the disk
  *
- * In-flight regions are forgotten too. Nothing attached is no error. Fails only with EINTR if the caller is killed.
+ * In-flight regions are forgotten too. Nothing attached is no error. Sleeps, for as
+ * long as the backend needs.
  */
 #define ASV_BLK_DETACH		_IO(VHOST_VIRTIO, 0xD1)
 
@@ -299,8 +300,9 @@ struct asv_blk_inflight_packed {
  * nothing. With fd VHOST_FILE_UNBIND (-1) it is stopped: no new request is
  * fetched, what was fetched is completed to the guest, and only then does the
  * call return, so VHOST_GET_VRING_BASE is exact and nothing is half done. Stop
- * never fails, whatever state the ring is in, and needs no disk; only a caller
- * that is killed meanwhile gets EINTR.
+ * never fails, whatever state the ring is in, and needs no disk. It sleeps for as
+ * long as the backend needs, and cannot be interrupted: the backend still writes to
+ * guest memory.
  *
  * Errors of start: ENODEV no disk attached; ENOBUFS index not below
  * num_queues, EINVAL another fd; EFAULT the ring or the in-flight region cannot
