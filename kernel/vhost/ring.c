@@ -158,6 +158,8 @@ static int asv_chain_build(struct asv_vq *vq, const struct asv_desc *descs, unsi
 	unsigned int i;
 	int ret;
 
+	if (!iov)
+		iov_max = vq->dev->iov_max;
 	chain->iov = iov ?: vq->iov;
 	chain->nout = 0;
 	chain->nin = 0;

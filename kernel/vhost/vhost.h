@@ -445,7 +445,7 @@ struct asv_limit {
  * @msg_wait: readers and pollers
  * @log_fd: VHOST_SET_LOG_FD
  * @workers: by id
- * @nworkers: in @workers
+ * @nextra: of @workers, beyond the default ones
  * @pool: helpers, NULL before asv_helpers_start()
  * @limit: has its own lock
  */
@@ -480,7 +480,7 @@ struct asv_dev {
 
 	struct eventfd_ctx *log_fd;
 	struct xarray workers;
-	unsigned int nworkers;
+	unsigned int nextra;
 	struct asv_pool *pool;
 	struct asv_limit limit;
 };
@@ -606,7 +606,7 @@ void asv_vq_break(struct asv_vq *vq, const char *why);
  * @vq: with vq->mutex held, running
  * @chain: filled in
  * @iov: room for its segments, or NULL for vq->iov
- * @iov_max: of @iov; at most dev->iov_max with vq->iov
+ * @iov_max: of @iov, not looked at without it: vq->iov has dev->iov_max
  *
  * Each word of the ring and of an indirect table is read once. May fault in ring
  * pages. @chain->iov stays valid as long as @iov's memory does; in vq->iov until

@@ -18,6 +18,7 @@
  * @mutex: held by the kill handler from start to end, and by whoever hands work
  *	over that must not be lost to it
  * @killed: the thread ends; @mutex
+ * @extra: made by VHOST_NEW_WORKER
  */
 struct asv_worker {
 	struct llist_head list;
@@ -26,6 +27,7 @@ struct asv_worker {
 	u32 id;
 	struct mutex mutex;	/* killed, against the kill handler */
 	bool killed;
+	bool extra;
 };
 
 static void asv_worker_queue(struct asv_worker *worker, struct asv_work *work)
@@ -226,9 +228,6 @@ static struct asv_worker *asv_worker_create(struct asv_dev *dev)
 	struct asv_worker *worker;
 	int ret;
 
-	/* The default ones, and as many again. */
-	if (dev->nworkers >= 2 * dev->nvqs)
-		return ERR_PTR(-ENOSPC);
 	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
@@ -243,7 +242,6 @@ static struct asv_worker *asv_worker_create(struct asv_dev *dev)
 		ret = PTR_ERR(worker->thread);
 		goto erase;
 	}
-	dev->nworkers++;
 	return worker;
 erase:
 	xa_erase(&dev->workers, worker->id);
@@ -259,7 +257,7 @@ static void asv_worker_free(struct asv_worker *worker)
 
 	asv_worker_flush(worker);
 	xa_erase(&dev->workers, worker->id);
-	dev->nworkers--;
+	dev->nextra -= worker->extra;
 	asv_thread_stop(worker->thread);
 	WARN_ON_ONCE(!llist_empty(&worker->list));
 	mutex_destroy(&worker->mutex);
@@ -339,9 +337,13 @@ static long asv_worker_new(struct asv_dev *dev, void __user *argp)
 	struct vhost_worker_state state = {};
 	struct asv_worker *worker;
 
+	if (dev->nextra >= dev->nvqs)
+		return -ENOSPC;
 	worker = asv_worker_create(dev);
 	if (IS_ERR(worker))
 		return PTR_ERR(worker);
+	worker->extra = true;
+	dev->nextra++;
 	state.worker_id = worker->id;
 	if (copy_to_user(argp, &state, sizeof(state))) {
 		asv_worker_free(worker);

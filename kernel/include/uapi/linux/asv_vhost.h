@@ -34,8 +34,8 @@
  * Workers, for kernels whose <linux/vhost.h> does not have these.
  *
  * Each queue (asv-blk) or queue pair (asv-net) starts with a worker of its own.
- * Ids are of one device. A device has at most one worker for each queue beyond
- * the default ones; VHOST_NEW_WORKER then fails with ENOSPC.
+ * Ids are of one device. Beyond those a device has at most as many workers as queues;
+ * VHOST_NEW_WORKER then fails with ENOSPC.
  */
 #ifndef VHOST_NEW_WORKER
 /**
