@@ -69,7 +69,47 @@ static int move_to(struct ring_test *t, uint32_t base)
 		ret = vt_queue_setup(&t->blk.dev, t->vq, base);
 	if (!ret)
 		ret = vt_blk_backend(&t->blk, t->vq, true);
-	/* starting signals for what was lost meanwhile: let that pass */
+	return ret;
+}
+
+/* n reads, one after the other or all at once, taken by polling the ring */
+static int reads(struct ring_test *t, struct vt_req **req, unsigned int n, bool batch)
+{
+	struct vt_used used;
+	unsigned int i, done = 0;
+
+	for (i = 0; i < n; i++) {
+		int64_t end = vt_now_ms() + VT_WAIT_MS;
+
+		vt_req_set(req[i], VIRTIO_BLK_T_IN, i, 512);
+		if (vt_req_add(t->vq, req[i], true))
+			return -ENOSPC;
+		if (batch && i + 1 < n)
+			continue;
+		vt_submit(t->vq);
+		while (done <= i) {
+			int ret = vt_get_used(t->vq, &used);
+
+			if (ret < 0)
+				return ret;
+			if (vt_now_ms() > end)
+				return -ETIMEDOUT;
+			done += ret;
+			if (!ret)
+				usleep(200);
+		}
+	}
+	return 0;
+}
+
+/*
+ * The first buffer after a start may be announced whatever the driver wished: the
+ * device does not know what it said before. Let that pass.
+ */
+static int prime(struct ring_test *t, struct vt_req **req)
+{
+	int ret = reads(t, req, 1, false);
+
 	vt_wait_irq(t->vq, VT_QUIET_MS);
 	return ret;
 }
@@ -210,36 +250,6 @@ TEST_F(rings, longest_chain)
 	EXPECT_EQ(0, vt_queue_check(t->vq)) TH_LOG("%s", t->vq->why);
 }
 
-/* n reads, one after the other or all at once, taken by polling the ring */
-static int reads(struct ring_test *t, struct vt_req **req, unsigned int n, bool batch)
-{
-	struct vt_used used;
-	unsigned int i, done = 0;
-
-	for (i = 0; i < n; i++) {
-		int64_t end = vt_now_ms() + VT_WAIT_MS;
-
-		vt_req_set(req[i], VIRTIO_BLK_T_IN, i, 512);
-		if (vt_req_add(t->vq, req[i], true))
-			return -ENOSPC;
-		if (batch && i + 1 < n)
-			continue;
-		vt_submit(t->vq);
-		while (done <= i) {
-			int ret = vt_get_used(t->vq, &used);
-
-			if (ret < 0)
-				return ret;
-			if (vt_now_ms() > end)
-				return -ETIMEDOUT;
-			done += ret;
-			if (!ret)
-				usleep(200);
-		}
-	}
-	return 0;
-}
-
 TEST_F(rings, interrupts_off)
 {
 	struct ring_test *t = &self->t;
@@ -249,7 +259,7 @@ TEST_F(rings, interrupts_off)
 	ASSERT_EQ(0, start(t, 32));
 	for (i = 0; i < 16; i++)
 		req[i] = vt_req_new(&t->blk.mem, 512);
-	vt_wait_irq(t->vq, VT_QUIET_MS);
+	ASSERT_EQ(0, prime(t, req));
 	for (i = 0; i < 4; i++) {
 		vt_irq(t->vq, VT_IRQ_OFF);
 		ASSERT_EQ(0, reads(t, req, 16, i & 1)) TH_LOG("%s", t->vq->why);
@@ -273,7 +283,7 @@ TEST_F(rings, interrupts_on)
 	ASSERT_EQ(0, start(t, 32));
 	for (i = 0; i < 16; i++)
 		req[i] = vt_req_new(&t->blk.mem, 512);
-	vt_wait_irq(t->vq, VT_QUIET_MS);
+	ASSERT_EQ(0, prime(t, req));
 	for (i = 0; i < 4; i++) {
 		vt_irq(t->vq, VT_IRQ_ON);
 		ASSERT_EQ(0, reads(t, req, 16, i & 1));
@@ -319,8 +329,8 @@ FIXTURE_TEARDOWN(event)
 TEST_F_TIMEOUT(event, index, 120)
 {
 	struct ring_test *t = &self->t;
-	static const uint32_t split[] = { 0, 0x7ffc, 0xfffb, 0xffff };
-	static const uint32_t packed[] = { 0x80008000, 0x00000000, 0x800b800b, 0x000f000f };
+	static const uint32_t split[] = { 0, 0x7ffb, 0xfffa, 0xfffe };
+	static const uint32_t packed[] = { 0x80008000, 0x00000000, 0x800a800a, 0x000e000e };
 	struct vt_req *req[16];
 	unsigned int b, n;
 
@@ -329,6 +339,7 @@ TEST_F_TIMEOUT(event, index, 120)
 		req[n] = vt_req_new(&t->blk.mem, 512);
 	for (b = 0; b < ARRAY_SIZE(split); b++) {
 		ASSERT_EQ(0, move_to(t, t->packed ? packed[b] : split[b]));
+		ASSERT_EQ(0, prime(t, req));
 		for (n = 1; n <= 16; n += 3) {
 			bool batch = n & 2;
 
@@ -362,8 +373,8 @@ TEST_F(event, inside_chain)
 	unsigned int n;
 
 	ASSERT_EQ(0, start(t, 16));
-	ASSERT_EQ(0, move_to(t, vt_queue_base(t->vq)));
 	req = vt_req_new(&t->blk.mem, 512);
+	ASSERT_EQ(0, prime(t, &req));
 	/* each request takes three descriptors: n is in the first request, then in the second */
 	for (n = 1; n <= 2 * per; n++) {
 		struct vt_used used;

@@ -19,7 +19,7 @@
 #define VT_BIT(n)	(1ULL << (n))
 
 /* how long a test waits for what must happen; emulated hosts are slow */
-#define VT_WAIT_MS	20000
+#define VT_WAIT_MS	10000
 /* how long it looks for what must not happen */
 #define VT_QUIET_MS	60
 
