@@ -130,7 +130,7 @@ int boot_write_params(struct memory *mem, const struct boot_image *img, struct b
 	return boot_write(mem, BOOT_PARAMS, bp, sizeof(*bp));
 }
 
-static struct kvm_segment boot_segment(uint16_t selector, uint8_t type, bool code64)
+static struct kvm_segment boot_flat(uint16_t selector, uint8_t type, bool code64)
 {
 	return (struct kvm_segment){
 		.limit = 0xffffffff,
@@ -155,8 +155,8 @@ static int boot_write_gdt(struct memory *mem, struct kvm_sregs *s, bool code64)
 
 	s->gdt.base = BOOT_GDT;
 	s->gdt.limit = sizeof(gdt) - 1;
-	s->cs = boot_segment(0x10, 0xb, code64);
-	s->ds = boot_segment(0x18, 0x3, false);
+	s->cs = boot_flat(0x10, 0xb, code64);
+	s->ds = boot_flat(0x18, 0x3, false);
 	s->es = s->ds;
 	s->fs = s->ds;
 	s->gs = s->ds;
@@ -211,12 +211,11 @@ int boot_enter_32(struct memory *mem, struct vcpu_state *state, uint64_t entry, 
 	return err;
 }
 
-int boot_load(struct memory *mem, const struct boot_image *img, struct vcpu_state *state)
+int boot_prepare(struct boot_image *img)
 {
 	static const uint8_t elf_magic[4] = { 0x7f, 'E', 'L', 'F' };
 	size_t len = strlen(img->cmdline);
 	uint8_t magic[4];
-	int err;
 
 	if (len > ASVM_CMDLINE_MAX) {
 		log_err("the kernel's command line has %zu characters, %d are possible", len,
@@ -227,10 +226,17 @@ int boot_load(struct memory *mem, const struct boot_image *img, struct vcpu_stat
 		log_err("%s is no kernel: cannot read its first bytes", img->kernel);
 		return -ENOEXEC;
 	}
-	err = boot_write(mem, BOOT_CMDLINE, img->cmdline, len + 1);
+	img->elf.nsegments = 0;
+	return memcmp(magic, elf_magic, sizeof(magic)) ? 0 : boot_prepare_elf(img);
+}
+
+int boot_load(struct memory *mem, const struct boot_image *img, struct vcpu_state *state)
+{
+	int err = boot_write(mem, BOOT_CMDLINE, img->cmdline, strlen(img->cmdline) + 1);
+
 	if (err)
 		return err;
-	if (!memcmp(magic, elf_magic, sizeof(magic)))
+	if (img->elf.nsegments)
 		return boot_load_elf(mem, img, state);
 	return boot_load_bzimage(mem, img, state);
 }

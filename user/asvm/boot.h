@@ -20,6 +20,7 @@
 #define BOOT_HIGH	0x00100000ULL
 
 #define BOOT_E820_MAX	8
+#define BOOT_SEGMENTS_MAX 16
 
 enum boot_e820_type {
 	BOOT_E820_RAM = 1,
@@ -33,6 +34,29 @@ struct boot_region {
 	enum boot_e820_type type;
 };
 
+/** struct boot_segment - a part of an ELF kernel and where it goes */
+struct boot_segment {
+	uint64_t offset;
+	uint64_t file_size;
+	uint64_t addr;
+	uint64_t mem_size;
+};
+
+/**
+ * struct boot_elf - what an ELF kernel's headers say
+ * @entry: of the ELF header
+ * @pvh_entry: of the PVH note, 0 without one
+ * @end: the end of the highest segment
+ * @nsegments: 0: it is no ELF kernel
+ */
+struct boot_elf {
+	uint64_t entry;
+	uint64_t pvh_entry;
+	uint64_t end;
+	unsigned int nsegments;
+	struct boot_segment segments[BOOT_SEGMENTS_MAX];
+};
+
 /**
  * struct boot_image - what to boot
  * @kernel_fd: bzImage or ELF, read by pread
@@ -41,6 +65,7 @@ struct boot_region {
  * @cmdline: the whole command line
  * @rsdp: guest address of the ACPI root pointer
  * @buses: PCI buses that the ECAM covers, to be reserved
+ * @elf: filled in by boot_prepare()
  */
 struct boot_image {
 	int kernel_fd;
@@ -50,7 +75,15 @@ struct boot_image {
 	const char *cmdline;
 	uint64_t rsdp;
 	unsigned int buses;
+	struct boot_elf elf;
 };
+
+/**
+ * boot_prepare - look at the kernel's headers, once, before the sandbox closes
+ *
+ * 0, or -errno after a message.
+ */
+int boot_prepare(struct boot_image *img);
 
 /**
  * boot_load - load the kernel and its initrd, and set @state to its entry
@@ -92,6 +125,7 @@ int boot_enter_32(struct memory *mem, struct vcpu_state *state, uint64_t entry, 
 
 int boot_load_bzimage(struct memory *mem, const struct boot_image *img,
 		      struct vcpu_state *state);
+int boot_prepare_elf(struct boot_image *img);
 int boot_load_elf(struct memory *mem, const struct boot_image *img, struct vcpu_state *state);
 
 #endif

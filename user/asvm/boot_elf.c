@@ -51,43 +51,8 @@ struct pvh_page {
 	struct pvh_memmap map[BOOT_E820_MAX];
 };
 
-/**
- * struct elf_kernel - what loading the segments found
- * @entry: of the ELF header
- * @pvh_entry: of the note, 0 without one
- * @end: the end of the highest segment
- */
-struct elf_kernel {
-	uint64_t entry;
-	uint64_t pvh_entry;
-	uint64_t end;
-};
-
-static int elf_load_segment(struct memory *mem, const struct boot_image *img,
-			    const GElf_Phdr *ph, struct elf_kernel *k)
-{
-	uint8_t *host = mem_ptr(mem, ph->p_paddr, ph->p_memsz);
-	int err;
-
-	if (ph->p_filesz > ph->p_memsz || ph->p_paddr < BOOT_HIGH || !host) {
-		log_err("%s: a segment of %#llx bytes at %#llx does not fit into the guest's memory",
-			img->kernel, (unsigned long long)ph->p_memsz,
-			(unsigned long long)ph->p_paddr);
-		return -ENOMEM;
-	}
-	err = boot_read(mem, img->kernel_fd, ph->p_offset, ph->p_filesz, ph->p_paddr);
-	if (err) {
-		log_err("cannot read kernel %s: %s", img->kernel, strerror(-err));
-		return err;
-	}
-	memset(host + ph->p_filesz, 0, ph->p_memsz - ph->p_filesz);
-	if (ph->p_paddr + ph->p_memsz > k->end)
-		k->end = ph->p_paddr + ph->p_memsz;
-	return 0;
-}
-
 /* Look for the PVH entry in a note segment; one that cannot be read is passed over. */
-static void elf_find_pvh(Elf *elf, const GElf_Phdr *ph, struct elf_kernel *k)
+static void elf_find_pvh(Elf *elf, const GElf_Phdr *ph, struct boot_elf *k)
 {
 	Elf_Data *data = elf_getdata_rawchunk(elf, ph->p_offset, ph->p_filesz, ELF_T_NHDR);
 	size_t off = 0, name, desc;
@@ -108,41 +73,100 @@ static void elf_find_pvh(Elf *elf, const GElf_Phdr *ph, struct elf_kernel *k)
 	}
 }
 
-static int elf_load(struct memory *mem, const struct boot_image *img, Elf *elf,
-		    struct elf_kernel *k)
+static int elf_add_segment(struct boot_image *img, const GElf_Phdr *ph)
 {
+	struct boot_elf *k = &img->elf;
+	uint64_t end;
+
+	if (k->nsegments == BOOT_SEGMENTS_MAX || ph->p_filesz > ph->p_memsz ||
+	    ph->p_paddr < BOOT_HIGH || __builtin_add_overflow(ph->p_paddr, ph->p_memsz, &end)) {
+		log_err("%s: a segment of %#llx bytes at %#llx is none that a kernel has",
+			img->kernel, (unsigned long long)ph->p_memsz,
+			(unsigned long long)ph->p_paddr);
+		return -ENOEXEC;
+	}
+	k->segments[k->nsegments++] = (struct boot_segment){
+		.offset = ph->p_offset,
+		.file_size = ph->p_filesz,
+		.addr = ph->p_paddr,
+		.mem_size = ph->p_memsz,
+	};
+	if (end > k->end)
+		k->end = end;
+	return 0;
+}
+
+static int elf_read_headers(struct boot_image *img, Elf *elf)
+{
+	struct boot_elf *k = &img->elf;
 	GElf_Ehdr eh;
 	GElf_Phdr ph;
 	size_t i, n;
 	int err;
 
-	if (!gelf_getehdr(elf, &eh) || elf_getphdrnum(elf, &n) < 0) {
-		log_err("%s: %s", img->kernel, elf_errmsg(-1));
-		return -ENOEXEC;
-	}
+	if (!gelf_getehdr(elf, &eh) || elf_getphdrnum(elf, &n) < 0)
+		goto err_elf;
 	if (eh.e_machine != EM_X86_64 && eh.e_machine != EM_386) {
 		log_err("%s is not for x86", img->kernel);
 		return -ENOEXEC;
 	}
 	k->entry = eh.e_entry;
 	for (i = 0; i < n; i++) {
-		if (!gelf_getphdr(elf, i, &ph)) {
-			log_err("%s: %s", img->kernel, elf_errmsg(-1));
-			return -ENOEXEC;
-		}
+		if (!gelf_getphdr(elf, i, &ph))
+			goto err_elf;
 		if (ph.p_type == PT_NOTE) {
 			elf_find_pvh(elf, &ph, k);
 		} else if (ph.p_type == PT_LOAD && ph.p_memsz) {
-			err = elf_load_segment(mem, img, &ph, k);
+			err = elf_add_segment(img, &ph);
 			if (err)
 				return err;
 		}
 	}
-	if (!k->end || (!k->pvh_entry && eh.e_machine != EM_X86_64)) {
+	if (!k->nsegments || (!k->pvh_entry && eh.e_machine != EM_X86_64)) {
 		log_err("%s has no entry that asvm knows: neither a PVH note nor 64-bit code",
 			img->kernel);
 		return -ENOEXEC;
 	}
+	return 0;
+
+err_elf:
+	log_err("%s: %s", img->kernel, elf_errmsg(-1));
+	return -ENOEXEC;
+}
+
+int boot_prepare_elf(struct boot_image *img)
+{
+	Elf *elf;
+	int err;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(img->kernel_fd, ELF_C_READ, NULL);
+	if (!elf) {
+		log_err("%s: %s", img->kernel, elf_errmsg(-1));
+		return -ENOEXEC;
+	}
+	err = elf_read_headers(img, elf);
+	elf_end(elf);
+	return err;
+}
+
+static int elf_load_segment(struct memory *mem, const struct boot_image *img,
+			    const struct boot_segment *seg)
+{
+	uint8_t *host = mem_ptr(mem, seg->addr, seg->mem_size);
+	int err;
+
+	if (!host) {
+		log_err("%s needs more than the guest's %llu MiB of memory", img->kernel,
+			(unsigned long long)mem->size >> 20);
+		return -ENOMEM;
+	}
+	err = boot_read(mem, img->kernel_fd, seg->offset, seg->file_size, seg->addr);
+	if (err) {
+		log_err("cannot read kernel %s: %s", img->kernel, strerror(-err));
+		return err;
+	}
+	memset(host + seg->file_size, 0, seg->mem_size - seg->file_size);
 	return 0;
 }
 
@@ -205,25 +229,20 @@ static int elf_enter_linux(struct memory *mem, const struct boot_image *img,
 
 int boot_load_elf(struct memory *mem, const struct boot_image *img, struct vcpu_state *state)
 {
-	struct elf_kernel k = { 0 };
+	const struct boot_elf *k = &img->elf;
 	uint64_t initrd, initrd_size;
-	Elf *elf;
+	unsigned int i;
 	int err;
 
-	elf_version(EV_CURRENT);
-	elf = elf_begin(img->kernel_fd, ELF_C_READ, NULL);
-	if (!elf) {
-		log_err("%s: %s", img->kernel, elf_errmsg(-1));
-		return -ENOEXEC;
+	for (i = 0; i < k->nsegments; i++) {
+		err = elf_load_segment(mem, img, &k->segments[i]);
+		if (err)
+			return err;
 	}
-	err = elf_load(mem, img, elf, &k);
-	elf_end(elf);
+	err = boot_initrd(mem, img, k->end, PVH_INITRD_LIMIT, &initrd, &initrd_size);
 	if (err)
 		return err;
-	err = boot_initrd(mem, img, k.end, PVH_INITRD_LIMIT, &initrd, &initrd_size);
-	if (err)
-		return err;
-	if (k.pvh_entry)
-		return elf_enter_pvh(mem, img, state, k.pvh_entry, initrd, initrd_size);
-	return elf_enter_linux(mem, img, state, k.entry, initrd, initrd_size);
+	if (k->pvh_entry)
+		return elf_enter_pvh(mem, img, state, k->pvh_entry, initrd, initrd_size);
+	return elf_enter_linux(mem, img, state, k->entry, initrd, initrd_size);
 }

@@ -136,7 +136,7 @@ void devices_mmio(struct devices *d, uint64_t gpa, uint8_t *data, unsigned int l
 
 void devices_pio(struct devices *d, uint16_t port, uint8_t *data, unsigned int len, bool write)
 {
-	/* the one device with ports has registers of a byte */
+	/* its registers are bytes */
 	if (port >= SERIAL_PORT && port < SERIAL_PORT + SERIAL_PORTS && len == 1) {
 		if (write)
 			serial_out(&d->serial, port - SERIAL_PORT, *data);
@@ -144,7 +144,7 @@ void devices_pio(struct devices *d, uint16_t port, uint8_t *data, unsigned int l
 			*data = serial_in(&d->serial, port - SERIAL_PORT);
 		return;
 	}
-	if (!write)
+	if (!pci_port(&d->pci, port, data, len, write) && !write)
 		memset(data, 0xff, len);
 }
 

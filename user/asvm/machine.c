@@ -57,6 +57,7 @@ struct machine {
 	enum machine_state state;
 	struct loop *loop;
 	char *cmdline;
+	struct boot_image image;
 	unsigned int reboots;
 
 	atomic_uint requests;
@@ -201,20 +202,11 @@ static void machine_end(struct machine *m, enum machine_end end)
 /* Load the kernel and put everything into the state from which it starts. vCPUs are held. */
 static int machine_boot(struct machine *m)
 {
-	const struct boot_image img = {
-		.kernel_fd = m->kernel_fd,
-		.initrd_fd = m->initrd_fd,
-		.kernel = m->cfg->kernel ?: "kernel",
-		.initrd = m->cfg->initrd ?: "initrd",
-		.cmdline = m->cmdline,
-		.rsdp = ACPI_BASE,
-		.buses = PCI_BUSES,
-	};
 	struct vcpu_state state;
 	int err;
 
 	vcpu_power_on_state(&m->vcpus, &state);
-	err = boot_load(&m->mem, &img, &state);
+	err = boot_load(&m->mem, &m->image, &state);
 	if (err)
 		return err;
 	err = acpi_write(&m->mem, m->cfg->cpus, PCI_BUSES);
@@ -284,6 +276,27 @@ static int machine_create_wake(struct machine *m)
 	return err;
 }
 
+static int machine_prepare_boot(struct machine *m)
+{
+	const struct asvm_config *cfg = m->cfg;
+
+	if (asprintf(&m->cmdline, "%s%s", m->vcpus.has_gart ? MACHINE_GART_CMDLINE : "",
+		     cfg->cmdline ?: "") < 0) {
+		m->cmdline = NULL;
+		return -ENOMEM;
+	}
+	m->image = (struct boot_image){
+		.kernel_fd = m->kernel_fd,
+		.initrd_fd = m->initrd_fd,
+		.kernel = cfg->kernel ?: "kernel",
+		.initrd = cfg->initrd ?: "initrd",
+		.cmdline = m->cmdline,
+		.rsdp = ACPI_BASE,
+		.buses = PCI_BUSES,
+	};
+	return boot_prepare(&m->image);
+}
+
 int machine_create(struct machine *m, struct loop *loop)
 {
 	const struct asvm_config *cfg = m->cfg;
@@ -317,15 +330,12 @@ int machine_create(struct machine *m, struct loop *loop)
 		err = mem_register(&m->mem, &m->kvm);
 	if (!err)
 		err = vcpus_create(&m->vcpus, &m->kvm, cfg, &machine_vcpu_ops, m);
-	if (!err && asprintf(&m->cmdline, "%s%s", m->vcpus.has_gart ? MACHINE_GART_CMDLINE : "",
-			     cfg->cmdline ?: "") < 0) {
-		m->cmdline = NULL;
-		err = -ENOMEM;
-	}
 	if (!err)
 		err = mem_set_phys_bits(&m->mem, m->vcpus.phys_bits);
 	if (!err)
 		err = devices_create(&m->devices, cfg, &host);
+	if (!err)
+		err = machine_prepare_boot(m);
 	return err;
 }
 

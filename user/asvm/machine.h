@@ -16,7 +16,7 @@
  *   read write readv writev pread64 poll epoll_ctl epoll_wait ioctl futex madvise fallocate
  *   ftruncate fstat lseek getrandom tgkill getpid gettid timerfd_settime rt_sigreturn
  *   rt_sigprocmask restart_syscall exit exit_group close
- *   mmap munmap mprotect brk (malloc, the ELF loader, and the end of the machine)
+ *   mmap munmap mprotect brk (malloc, and the end of the machine)
  */
 #ifndef ASVM_MACHINE_H
 #define ASVM_MACHINE_H

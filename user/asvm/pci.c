@@ -19,6 +19,10 @@ static const struct {
 
 #define PCI_CAP_FIRST	0x40
 
+#define PCI_CONF1_ADDR	0xcf8
+#define PCI_CONF1_DATA	0xcfc
+#define PCI_CONF1_ENABLE 0x80000000
+
 void pci_set(uint8_t *space, unsigned int off, unsigned int len, uint32_t val)
 {
 	unsigned int i;
@@ -146,6 +150,7 @@ void pci_reset(struct pci_bus *bus)
 {
 	unsigned int slot, i;
 
+	bus->conf1_addr = 0;
 	for (slot = 0; slot < PCI_SLOTS; slot++) {
 		struct pci_dev *dev = bus->devs[slot];
 
@@ -183,12 +188,10 @@ static void pci_config_write(struct pci_dev *dev, unsigned int off, const uint8_
 		dev->ops->config_written(dev, off, len);
 }
 
-static void pci_ecam(struct pci_bus *bus, uint64_t off, uint8_t *data, unsigned int len,
-		     bool write)
+static void pci_config(struct pci_bus *bus, unsigned int busnr, unsigned int devfn,
+		       unsigned int reg, uint8_t *data, unsigned int len, bool write)
 {
-	unsigned int reg = off & 0xfff;
-	unsigned int devfn = (off >> 12) & 0xff;
-	struct pci_dev *dev = bus->devs[devfn >> 3];
+	struct pci_dev *dev = busnr ? NULL : bus->devs[devfn >> 3];
 
 	if (!dev || (devfn & 7)) {
 		if (!write)
@@ -229,7 +232,9 @@ bool pci_mmio(struct pci_bus *bus, uint64_t gpa, uint8_t *data, unsigned int len
 	unsigned int slot, i;
 
 	if (gpa >= ECAM_BASE && gpa < ECAM_BASE + PCI_BUSES * ECAM_BUS_SIZE) {
-		pci_ecam(bus, gpa - ECAM_BASE, data, len, write);
+		uint64_t off = gpa - ECAM_BASE;
+
+		pci_config(bus, off >> 20, (off >> 12) & 0xff, off & 0xfff, data, len, write);
 		return true;
 	}
 	for (slot = 0; slot < PCI_SLOTS; slot++) {
@@ -246,4 +251,23 @@ bool pci_mmio(struct pci_bus *bus, uint64_t gpa, uint8_t *data, unsigned int len
 		}
 	}
 	return false;
+}
+
+bool pci_port(struct pci_bus *bus, uint16_t port, uint8_t *data, unsigned int len, bool write)
+{
+	uint32_t addr = bus->conf1_addr;
+	unsigned int off = port - PCI_CONF1_DATA;
+
+	if (port == PCI_CONF1_ADDR && len == 4) {
+		if (write)
+			memcpy(&bus->conf1_addr, data, 4);
+		else
+			memcpy(data, &addr, 4);
+		return true;
+	}
+	if (port < PCI_CONF1_DATA || off + len > 4 || !(addr & PCI_CONF1_ENABLE))
+		return false;
+	pci_config(bus, (addr >> 16) & 0xff, (addr >> 8) & 0xff, (addr & 0xfc) + off, data, len,
+		   write);
+	return true;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The PCI host bridge: configuration space by ECAM, and the memory BARs of its functions. */
+/*
+ * The PCI host bridge: configuration space by ECAM and by configuration mechanism #1, and the
+ * memory BARs of its functions.
+ */
 #ifndef ASVM_PCI_H
 #define ASVM_PCI_H
 
@@ -77,6 +80,7 @@ struct pci_bus {
 	struct pci_dev *devs[PCI_SLOTS];
 	uint64_t mmio_next;
 	const struct memory *mem;
+	uint32_t conf1_addr;
 };
 
 /** pci_init - an empty bus; its 64-bit window is where @mem says */
@@ -103,6 +107,14 @@ void pci_reset(struct pci_bus *bus);
  * False when neither the ECAM nor a mapped BAR is there.
  */
 bool pci_mmio(struct pci_bus *bus, uint64_t gpa, uint8_t *data, unsigned int len, bool write);
+
+/**
+ * pci_port - an access by the guest to a port of configuration mechanism #1
+ *
+ * Linux asks it before it knows of the ECAM, and calls a machine without it broken. False when
+ * the port is not one of its.
+ */
+bool pci_port(struct pci_bus *bus, uint16_t port, uint8_t *data, unsigned int len, bool write);
 
 static inline uint16_t pci_get16(const struct pci_dev *dev, unsigned int off)
 {
