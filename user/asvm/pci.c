@@ -19,6 +19,12 @@ static const struct {
 
 #define PCI_CAP_FIRST	0x40
 
+/* the host bridge, with the number that Red Hat gave to that of QEMU's generic PCIe machine */
+#define PCI_BRIDGE_VENDOR	0x1b36
+#define PCI_BRIDGE_DEVICE	0x0008
+#define PCI_BRIDGE_SUBSYSTEM	0x1100
+#define PCI_BRIDGE_CLASS	0x060000
+
 #define PCI_CONF1_ADDR	0xcf8
 #define PCI_CONF1_DATA	0xcfc
 #define PCI_CONF1_ENABLE 0x80000000
@@ -33,7 +39,20 @@ void pci_set(uint8_t *space, unsigned int off, unsigned int len, uint32_t val)
 
 void pci_init(struct pci_bus *bus, const struct memory *mem)
 {
+	static const struct pci_ops bridge_ops;
+	static const struct pci_ids bridge_ids = {
+		.vendor = PCI_BRIDGE_VENDOR,
+		.device = PCI_BRIDGE_DEVICE,
+		.subsystem = PCI_BRIDGE_SUBSYSTEM,
+		.class = PCI_BRIDGE_CLASS,
+	};
+
 	*bus = (struct pci_bus){ .mmio_next = MMIO32_BASE, .mem = mem };
+	/* Linux takes mechanism #1 for real only where it finds a bridge */
+	pci_dev_init(&bus->bridge, &bridge_ops, &bridge_ids);
+	pci_set(bus->bridge.cfg, PCI_INTERRUPT_PIN, 1, 0);
+	bus->bridge.bus = bus;
+	bus->devs[0] = &bus->bridge;
 }
 
 void pci_dev_init(struct pci_dev *dev, const struct pci_ops *ops, const struct pci_ids *ids)
@@ -79,8 +98,7 @@ int pci_add(struct pci_bus *bus, struct pci_dev *dev)
 {
 	unsigned int slot, i;
 
-	/* slot 0 is where software looks for a host bridge function */
-	for (slot = 1; slot < PCI_SLOTS && bus->devs[slot]; slot++)
+	for (slot = 0; slot < PCI_SLOTS && bus->devs[slot]; slot++)
 		;
 	if (slot == PCI_SLOTS)
 		return -ENOSPC;

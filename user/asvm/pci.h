@@ -76,11 +76,18 @@ struct pci_ids {
 	uint32_t class;		/* class, subclass, interface */
 };
 
+/**
+ * struct pci_bus - bus 0
+ * @devs: its functions by slot; slot 0 is @bridge
+ * @mmio_next: the next free address for a BAR
+ * @conf1_addr: the address register of configuration mechanism #1
+ */
 struct pci_bus {
 	struct pci_dev *devs[PCI_SLOTS];
 	uint64_t mmio_next;
 	const struct memory *mem;
 	uint32_t conf1_addr;
+	struct pci_dev bridge;
 };
 
 /** pci_init - an empty bus; its 64-bit window is where @mem says */
