@@ -48,7 +48,8 @@ static int asv_blk_probe_bdev(struct asv_blk_disk *disk, u32 flags,
 {
 	struct block_device *bdev = I_BDEV(disk->file->f_mapping->host);
 
-	if (flags & ASV_BLK_ATTACH_BUFFERED)
+	/* A guest would not know that it has to write a zone in order. */
+	if (flags & ASV_BLK_ATTACH_BUFFERED || bdev_is_zoned(bdev))
 		return -EOPNOTSUPP;
 	if (!disk->ro && bdev_read_only(bdev))
 		return -EROFS;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Requests of virtio 1.2 section 5.2.6: from the ring to the backend and back. */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -52,6 +53,13 @@ static void asv_blk_req_put(struct asv_blk_req *req)
 	q->free = req;
 }
 
+/* The request is over, but the guest is not told: a successor will do it again. */
+static void asv_blk_abandon(struct asv_blk_req *req)
+{
+	req->q->nended++;
+	asv_blk_req_put(req);
+}
+
 /* The request is over: tell the guest. Its status and data are final. */
 static void asv_blk_end(struct asv_blk_req *req)
 {
@@ -62,8 +70,11 @@ static void asv_blk_end(struct asv_blk_req *req)
 		.iov_len = 1,
 	};
 
-	if (unlikely(put_user(req->status, req->status_addr)))
+	if (unlikely(put_user(req->status, req->status_addr))) {
 		asv_vq_break(vq, "status byte cannot be written");
+		asv_blk_abandon(req);
+		return;
+	}
 	asv_vq_log(vq, &status, 1, 1);
 
 	vq->stats.requests++;
@@ -105,6 +116,15 @@ static void asv_blk_to_helper(struct asv_blk_req *req)
 		asv_blk_done(req, -EIO);
 }
 
+/*
+ * An owner that is being killed makes I/O fail that is sound. Its guest, if it lives
+ * on in another process, must not hear of that.
+ */
+static bool asv_blk_killed(const struct asv_blk_queue *q)
+{
+	return READ_ONCE(q->vq.dev->killed) || fatal_signal_pending(current);
+}
+
 /* The backend is through with the request. */
 static void asv_blk_finish(struct asv_blk_req *req)
 {
@@ -131,7 +151,10 @@ static void asv_blk_finish(struct asv_blk_req *req)
 	if (in && likely(!error))
 		req->written = req->in_len - 1;
 	req->status = asv_blk_status(error);
-	asv_blk_end(req);
+	if (unlikely(error && asv_blk_killed(req->q)))
+		asv_blk_abandon(req);
+	else
+		asv_blk_end(req);
 }
 
 static unsigned int asv_blk_reap(struct asv_blk_queue *q)
@@ -276,7 +299,8 @@ static int asv_blk_get_id(struct asv_blk_req *req, const struct asv_chain *chain
 
 /*
  * Make a chain a request. Return: 1 to be submitted, 0 ended with req->status,
- * -ENOMEM no memory, -EIO not a request: the ring is broken.
+ * -ENOMEM no memory, -EINTR the owner is being killed, -EIO not a request: the ring
+ * is broken.
  */
 static int asv_blk_parse(struct asv_blk_req *req, const struct asv_chain *chain)
 {
@@ -310,7 +334,7 @@ static int asv_blk_parse(struct asv_blk_req *req, const struct asv_chain *chain)
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:
 		ret = asv_blk_prepare_rw(req, chain);
-		if (unlikely(ret == -ENOMEM))
+		if (unlikely(ret == -ENOMEM || ret == -EINTR))
 			return ret;
 		req->status = asv_blk_status(ret);
 		return !ret && req->nbv;
@@ -400,6 +424,10 @@ static int asv_blk_take(struct asv_blk_queue *q)
 	if (ret <= 0)
 		goto put;
 	ret = asv_blk_parse(req, &chain);
+	if (unlikely(ret == -EINTR)) {
+		asv_vq_discard(vq, chain.slots);
+		goto put;
+	}
 	if (unlikely(ret == -ENOMEM)) {
 		/* Wait for a request in flight to give memory back, if there is one. */
 		if (vq->inflight) {

@@ -274,10 +274,10 @@ struct asv_blk_inflight_packed {
  *
  * Errors: EBUSY a disk is attached; EBADF descriptor not open, or not in the
  * mode needed; ENOTBLK neither block device nor regular file; EOPNOTSUPP the
- * file's filesystem has no direct I/O and ASV_BLK_ATTACH_BUFFERED is not set, or
- * it is set on a device; EROFS the device is read-only and ASV_BLK_ATTACH_RO is
- * not set; ETXTBSY the file is a swap file; EINVAL a value out
- * of range; ENOMEM. Sleeps (write-back).
+ * file's filesystem has no direct I/O and ASV_BLK_ATTACH_BUFFERED is not set, it
+ * is set on a device, or the device is zoned; EROFS the device is read-only and
+ * ASV_BLK_ATTACH_RO is not set; ETXTBSY the file is a swap file; EINVAL a value
+ * out of range; ENOMEM. Sleeps (write-back).
  */
 #define ASV_BLK_ATTACH		_IOW(VHOST_VIRTIO, 0xD0, struct asv_blk_attach)
 
