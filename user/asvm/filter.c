@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The system calls that our processes need while they serve; any other ends them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/asv_blk.h>
 #include <linux/asv_vhost.h>
@@ -24,7 +25,7 @@ static const unsigned short guest_calls[] = {
 	SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto, SYS_accept4,
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_poll,
 	SYS_futex, SYS_madvise, SYS_munmap, SYS_brk,
-	SYS_fallocate, SYS_ftruncate, SYS_fstat, SYS_newfstatat, SYS_lseek,
+	SYS_fallocate, SYS_ftruncate, SYS_fstat, SYS_newfstatat,
 	SYS_eventfd2, SYS_timerfd_settime, SYS_close,
 	SYS_getrandom, SYS_clock_gettime, SYS_getpid, SYS_gettid, SYS_sched_yield,
 	SYS_tgkill, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
@@ -35,29 +36,26 @@ static const unsigned short guest_calls[] = {
 
 /* What a running guest's devices ask of the descriptors that are open. */
 static const unsigned int guest_ioctls[] = {
-	KVM_RUN, KVM_IRQ_LINE, KVM_SIGNAL_MSI,
-	KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_GSI_ROUTING, KVM_SET_USER_MEMORY_REGION,
-	KVM_KVMCLOCK_CTRL, KVM_GET_CLOCK, KVM_SET_CLOCK,
-	KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
-	KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP,
-	KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_SET_VCPU_EVENTS,
-	KVM_GET_VCPU_EVENTS, KVM_GET_MSRS, KVM_SET_MSRS, KVM_SET_FPU,
-	KVM_SET_XSAVE, KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_CPUID2,
-	VHOST_GET_FEATURES, VHOST_SET_FEATURES, VHOST_SET_BACKEND_FEATURES,
-	VHOST_GET_BACKEND_FEATURES,
-	VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_ADDR,
-	VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_KICK,
-	VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR,
+	KVM_RUN, KVM_IRQ_LINE, KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_GSI_ROUTING,
+	KVM_KVMCLOCK_CTRL, KVM_GET_REGS,
+	/* a reset of the guest */
+	KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_LAPIC, KVM_SET_IRQCHIP, KVM_SET_MSRS,
+	KVM_SET_FPU, KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS,
+	KVM_SET_MP_STATE,
+	/* a driver that starts and stops a device */
+	VHOST_GET_FEATURES, VHOST_SET_FEATURES, VHOST_SET_VRING_NUM,
+	VHOST_SET_VRING_ADDR, VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE,
+	VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR,
 	VHOST_SET_VRING_BUSYLOOP_TIMEOUT, VHOST_NET_SET_BACKEND,
-	VHOST_VSOCK_SET_GUEST_CID, VHOST_VSOCK_SET_RUNNING,
+	VHOST_VSOCK_SET_RUNNING,
 	ASV_BLK_SET_BACKEND, ASV_BLK_GET_CONFIG, ASV_BLK_SET_WCE, ASV_BLK_REFRESH,
-	TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETQUEUE,
+	TUNSETOFFLOAD, TUNSETQUEUE,
 };
 
 static const unsigned short bridge_calls[] = {
 	SYS_read, SYS_write, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto,
 	SYS_accept4, SYS_poll, SYS_close, SYS_munmap, SYS_madvise, SYS_brk,
-	SYS_memfd_create, SYS_ftruncate, SYS_fcntl, SYS_fstat, SYS_newfstatat,
+	SYS_memfd_create, SYS_ftruncate, SYS_fstat, SYS_newfstatat,
 	SYS_setsockopt, SYS_getpid, SYS_gettid, SYS_tgkill, SYS_rt_sigprocmask,
 	SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group,
 };
@@ -72,17 +70,23 @@ static const unsigned int bridge_ioctls[] = {
 	ASV_BLK_SET_INFLIGHT,
 };
 
-/* struct profile - what one of our processes does when it serves */
+/**
+ * struct profile - what one of our processes does when it serves
+ * @fcntl: the only command of fcntl()
+ */
 static const struct profile {
 	const unsigned short *calls;
 	unsigned int ncalls;
 	const unsigned int *ioctls;
 	unsigned int nioctls;
+	unsigned int fcntl;
 } profiles[] = {
 	[ISOLATE_GUEST] = { guest_calls, ARRAY_SIZE(guest_calls),
-			    guest_ioctls, ARRAY_SIZE(guest_ioctls) },
+			    guest_ioctls, ARRAY_SIZE(guest_ioctls),
+			    F_GETFD /* libelf, when it reads a vmlinux */ },
 	[ISOLATE_BRIDGE] = { bridge_calls, ARRAY_SIZE(bridge_calls),
-			     bridge_ioctls, ARRAY_SIZE(bridge_ioctls) },
+			     bridge_ioctls, ARRAY_SIZE(bridge_ioctls),
+			     F_ADD_SEALS },
 };
 
 #define LOAD(field) \
@@ -140,6 +144,16 @@ static void allow_without_exec(unsigned int nr)
 	ADD(ALLOW);
 }
 
+/* fcntl() for one command only. */
+static void allow_fcntl(unsigned int command)
+{
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4));
+	ADD(LOAD(args[1]));
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, command, 1, 0));
+	ADD(KILL);
+	ADD(ALLOW);
+}
+
 static void allow(unsigned int nr)
 {
 	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1));
@@ -158,6 +172,7 @@ int isolate_filter(enum isolate_role role)
 	allow_ioctls(p->ioctls, p->nioctls);
 	allow_without_exec(SYS_mmap);
 	allow_without_exec(SYS_mprotect);
+	allow_fcntl(p->fcntl);
 	for (i = 0; i < p->ncalls; i++)
 		allow(p->calls[i]);
 	ADD(KILL);
