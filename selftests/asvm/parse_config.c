@@ -116,7 +116,7 @@ TEST_F(config, whole_file)
 	ASSERT_EQ(1, self->rc.guest.nnets);
 	EXPECT_STREQ("web0", self->rc.guest.nets[0].tap);
 	EXPECT_EQ(0x56, self->rc.guest.nets[0].mac[5]);
-	EXPECT_EQ(0, SAYING(run_config_check(&self->rc)));
+	EXPECT_EQ(0, SAYING(run_config_check(&self->rc, true)));
 }
 
 /* Each wrong file, the line that is named, and what is said of it. */
@@ -237,7 +237,7 @@ TEST_F(config, command_line)
 	ASSERT_EQ(1, self->rc.guest.nnets);
 	EXPECT_EQ(9000, self->rc.guest.nets[0].mtu);
 	EXPECT_TRUE(self->rc.daemon);
-	EXPECT_EQ(0, SAYING(run_config_check(&self->rc)));
+	EXPECT_EQ(0, SAYING(run_config_check(&self->rc, true)));
 }
 
 TEST_F(config, command_line_errors)
@@ -312,7 +312,7 @@ TEST_F(config, checks)
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		run_config_init(&self->rc);
 		ASSERT_EQ(0, TEXT(bad[i].text));
-		EXPECT_NE(0, SAYING(run_config_check(&self->rc)));
+		EXPECT_NE(0, SAYING(run_config_check(&self->rc, true)));
 		SAID(bad[i].said);
 	}
 }

@@ -25,6 +25,7 @@ static const struct {
 	{ "balloon", cmd_balloon, "say how much memory a guest shall have" },
 	{ "resize-disk", cmd_resize_disk, "give a disk a new size" },
 	{ "vhost-user-blk", cmd_vhost_user_blk, "serve a disk to QEMU and others" },
+	{ "qemu", cmd_qemu, "the QEMU command line for the same guest" },
 };
 
 static void usage(FILE *to)

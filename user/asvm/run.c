@@ -186,7 +186,7 @@ static int configure(struct run *run, int argc, char **argv)
 
 	run_config_init(&run->rc);
 	if (run_config_args(&run->rc, argc, argv) ||
-	    run_config_listen_fds(&run->rc) || run_config_check(&run->rc))
+	    run_config_listen_fds(&run->rc) || run_config_check(&run->rc, true))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "asvm %s", run->rc.guest.name);
 	log_init(name, run->rc.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,

@@ -249,7 +249,7 @@ static int check_net(const struct asvm_net *net, unsigned int i)
 	return 0;
 }
 
-int run_config_check(struct run_config *rc)
+int run_config_check(struct run_config *rc, bool kernel)
 {
 	struct asvm_config *g = &rc->guest;
 	unsigned int i;
@@ -258,7 +258,7 @@ int run_config_check(struct run_config *rc)
 		log_err("the guest has no name; give --name NAME or a config file");
 		return -EINVAL;
 	}
-	if (!g->kernel && g->kernel_fd < 0) {
+	if (kernel && !g->kernel && g->kernel_fd < 0) {
 		log_err("no kernel; give --kernel FILE (or Kernel= in [Guest])");
 		return -EINVAL;
 	}

@@ -39,7 +39,11 @@ int run_config_listen_fds(struct run_config *rc);
 /* run_config_close_others() - close every descriptor that the guest was not given */
 void run_config_close_others(const struct run_config *rc);
 
-/* run_config_check() - is it a guest that can run? 0, or -EINVAL after a message */
-int run_config_check(struct run_config *rc);
+/**
+ * run_config_check() - is it a guest that can run?
+ * @kernel: it must have a kernel
+ * Return: 0, or -EINVAL after a message.
+ */
+int run_config_check(struct run_config *rc, bool kernel);
 
 #endif
