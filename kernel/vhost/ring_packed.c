@@ -175,7 +175,7 @@ static bool asv_packed_passed(struct asv_vq *vq, u16 off_wrap)
 
 	if (wrap != vq->used_wrap)
 		back += vq->num;
-	return back > 0 && back <= vq->unsignalled;
+	return back > 0 && back <= min(vq->unsignalled, vq->num);
 }
 
 int asv_packed_wants_call(struct asv_vq *vq)
@@ -199,12 +199,11 @@ int asv_packed_wants_call(struct asv_vq *vq)
 		if (unlikely(asv_packed_read16(vq, ASV_AREA_DRIVER, ASV_EVENT_OFF_WRAP,
 					       &off_wrap)))
 			return -EFAULT;
-		wants = !vq->signalled_valid || asv_packed_passed(vq, off_wrap);
+		wants = asv_packed_passed(vq, off_wrap);
 		break;
 	default:
 		wants = true;
 	}
-	vq->signalled_valid = true;
 	vq->unsignalled = 0;
 	return wants;
 }

@@ -30,11 +30,18 @@ static int asv_split_write16(struct asv_vq *vq, u32 off, u16 val)
 	return 0;
 }
 
-/* Take the used index from the ring: the device that served it before wrote it. */
+/*
+ * Take the used index from the ring: the device that served it before wrote it, and
+ * may have ended before it interrupted for the last lap.
+ */
 int asv_split_init(struct asv_vq *vq)
 {
 	vq->avail_seen = vq->avail;
-	return asv_split_read16(vq, ASV_AREA_DEVICE, ASV_USED_IDX, &vq->used);
+	if (asv_split_read16(vq, ASV_AREA_DEVICE, ASV_USED_IDX, &vq->used))
+		return -EFAULT;
+	vq->signalled = vq->used - vq->num;
+	vq->signalled_valid = true;
+	return 0;
 }
 
 int asv_split_more(struct asv_vq *vq)

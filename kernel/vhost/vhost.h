@@ -315,7 +315,7 @@ enum asv_area_type {
  * @avail_seen: split: available index last read from the ring
  * @used: next slot to write; packed: with @used_wrap
  * @signalled: split: used index at the last look for an interrupt
- * @signalled_valid: @signalled (split) or @unsignalled (packed) means something
+ * @signalled_valid: @signalled is less than 2^16 entries ago
  * @unsignalled: packed: slots used since the last look for an interrupt
  * @notify_off: the guest was asked not to kick
  * @log_used: VHOST_VRING_F_LOG

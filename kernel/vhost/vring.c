@@ -212,8 +212,8 @@ static int asv_vq_init_used(struct asv_vq *vq)
 	struct iovec iov;
 	int ret;
 
-	vq->signalled_valid = false;
-	vq->unsignalled = 0;
+	/* As in asv_split_init(): the last lap may not have been announced. */
+	vq->unsignalled = vq->num;
 	/* Not so, but a wish for kicks is written at the first idle moment then. */
 	vq->notify_off = true;
 	if (vq->packed)
