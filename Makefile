@@ -75,7 +75,7 @@ check-debug:
 	@scripts/check --debug
 
 bench:
-	@scripts/bench
+	@scripts/bench/run
 
 sparse:
 	@scripts/check --static sparse
