@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # env.sh: the disks that the block tests use, all in memory: an ext4 filesystem at
-# /run/asv-selftest, and block devices nullb1 (512-byte blocks), nullb2 (4096) and
-# nullb3 (each request takes 10 ms). A second call does nothing.
+# /run/asv-selftest, and block devices nullb1 (512-byte blocks), nullb3 (each request
+# takes 10 ms) and /run/asv-selftest-4k (4096-byte blocks; a loop device, because null_blk
+# with such blocks writes beyond its pages when a request's memory is not aligned to 4096).
+# A second call does nothing.
 set -eu
 
 dir=/run/asv-selftest
@@ -32,9 +34,11 @@ null()
 
 null nullb0 256 512
 null nullb1 64 512
-null nullb2 64 4096
 null nullb3 64 512 irqmode=2 completion_nsec=10000000
 mkfs.ext4 -q -F -O ^has_journal -E lazy_itable_init=1 /dev/nullb0
+modprobe loop
+truncate -s 64M $dir-4k.img
+ln -sfn "$(losetup --find --show --sector-size 4096 $dir-4k.img)" $dir-4k
 mkdir -p $dir
 mount /dev/nullb0 $dir
 touch $dir/ready

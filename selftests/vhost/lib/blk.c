@@ -23,7 +23,7 @@
 static const char *const disk_path[] = {
 	[VT_DISK_FILE] = ENV_DIR,
 	[VT_DISK_DEV] = "/dev/nullb1",
-	[VT_DISK_DEV_4K] = "/dev/nullb2",
+	[VT_DISK_DEV_4K] = ENV_DIR "-4k",
 	[VT_DISK_SLOW] = "/dev/nullb3",
 };
 

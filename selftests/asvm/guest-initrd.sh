@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# guest-initrd.sh KERNEL-RELEASE OUT: an initramfs for the guests of these tests: busybox,
+# the virtio drivers of that kernel, and a shell on the console that says READY first.
+set -eu
+
+kver=$1 out=$2
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir -p "$dir/bin" "$dir/proc" "$dir/sys" "$dir/dev" "$dir/m"
+cp /bin/busybox "$dir/bin/"
+
+for module in virtio_pci virtio_blk virtio_balloon virtio_net virtio_console virtio-rng \
+	evdev button; do
+	modprobe -S "$kver" --show-depends "$module" 2> /dev/null || :
+done | awk '/^insmod/ && !seen[$2]++ { print $2 }' > "$dir/list"
+while read -r file; do
+	name=$(basename "$file")
+	case $file in
+	*.xz)	name=${name%.xz}; xz -dc "$file" > "$dir/m/$name" ;;
+	*)	cp "$file" "$dir/m/$name" ;;
+	esac
+	echo "$name" >> "$dir/order"
+done < "$dir/list"
+rm "$dir/list"
+touch "$dir/order"
+
+cat > "$dir/init" <<'EOF'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+while read -r m; do insmod /m/$m; done < /order
+# the power button: any event of its device
+for e in /sys/class/input/event*; do
+	[ -e $e ] || continue
+	grep -qi power $e/device/name && (head -c 1 /dev/input/${e##*/} > /dev/null; poweroff -f) &
+done
+console=/dev/ttyS0
+grep -q console=hvc0 /proc/cmdline && console=/dev/hvc0
+exec < $console > $console 2>&1
+stty -echo 2> /dev/null
+echo "READY cpus=$(nproc) mem=$(awk '/MemTotal/{print $2}' /proc/meminfo)"
+while read -r line; do eval "$line"; done
+poweroff -f
+EOF
+chmod +x "$dir/init"
+(cd "$dir" && find . | cpio --quiet -o -H newc | gzip -1) > "$out"

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guests from start to end: processors, reboots, the ways to end one, pausing, the power
+ * button, disks, the balloon, and several side by side. They run on the KVM of the host
+ * that this is started on, with its kernel, and a shell on their console.
+ */
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "kselftest_harness.h"
+
+#include "asvm.h"
+
+#define BOOT_MS		90000
+#define SAY_MS		20000
+#define CMDLINE		"console=ttyS0 quiet panic=-1 mitigations=off"
+
+static char kernel[256], initrd[] = "/tmp/asvm-guest-XXXXXX";
+
+static bool longer(void)
+{
+	const char *env = getenv("ASV_LONG");
+
+	return env && *env;
+}
+
+static int shell(const char *command)
+{
+	return system(command) ? -EIO : 0;
+}
+
+/* the running kernel, or where it has no image of its own any that is installed */
+static int find_kernel(void)
+{
+	struct utsname uts;
+	glob_t found;
+	char command[600];
+	int fd;
+
+	uname(&uts);
+	snprintf(kernel, sizeof(kernel), "/boot/vmlinuz-%s", uts.release);
+	if (access(kernel, R_OK)) {
+		if (glob("/boot/vmlinuz-*", 0, NULL, &found) || !found.gl_pathc)
+			return -ENOENT;
+		snprintf(kernel, sizeof(kernel), "%s", found.gl_pathv[0]);
+		globfree(&found);
+	}
+	fd = mkstemp(initrd);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	snprintf(command, sizeof(command), "sh \"$(dirname \"$(readlink -f /proc/%d/exe)\")\"/guest-initrd.sh %s %s",
+		 getpid(), kernel + strlen("/boot/vmlinuz-"), initrd);
+	return shell(command);
+}
+
+static struct asvm_run run, other;
+
+/* start a guest with further arguments */
+static int start(struct asvm_run *r, const char *name, const char *const *more)
+{
+	const char *args[40] = { "run", "--name", name, "--kernel", kernel, "--initrd", initrd,
+				 "--mem", "128M" };
+	unsigned int n = 9;
+
+	for (; more && *more; more++)
+		args[n++] = *more;
+	return asvm_start(r, args);
+}
+
+#define START(name, ...) \
+	start(&run, name, (const char *const []) { __VA_ARGS__, NULL })
+
+static int say(struct asvm_run *r, const char *line)
+{
+	size_t len = strlen(line);
+
+	return write(r->in, line, len) == (ssize_t)len && write(r->in, "\n", 1) == 1 ? 0 : -EIO;
+}
+
+/* ask the guest's shell, and wait for an answer that the question does not contain */
+static int ask(struct asvm_run *r, const char *question, const char *answer)
+{
+	size_t from = r->len;
+	int ret = say(r, question);
+
+	return ret ? ret : asvm_expect(r, &from, answer, SAY_MS);
+}
+
+static int verb(const char *name, const char *guest, const char *arg, char *text, size_t room)
+{
+	const char *args[] = { name, guest, arg, NULL };
+	int code = asvm_do(&other, args, 30000);
+
+	if (text)
+		snprintf(text, room, "%s", other.text);
+	if (code)
+		fprintf(stderr, "# asvm %s %s: %d: %s\n", name, guest, code, other.text);
+	return code;
+}
+
+FIXTURE(guests) {};
+FIXTURE_SETUP(guests)
+{
+	ASSERT_EQ(0, access("/dev/kvm", R_OK | W_OK));
+}
+FIXTURE_TEARDOWN(guests)
+{
+	if (_metadata->exit_code && run.pid)
+		fprintf(stderr, "# %.*s\n", (int)run.len, run.text);
+	asvm_free(&run);
+}
+
+TEST_F_TIMEOUT(guests, processors, 400)
+{
+	static const char *const cpus[] = { "1", "2", "4", "8" };
+	char want[32];
+	unsigned int i;
+
+	for (i = 0; i < (longer() ? 4 : 3); i++) {
+		size_t from = 0;
+
+		ASSERT_EQ(0, START("cpus", "--cpus", cpus[i], "--cmdline", CMDLINE));
+		snprintf(want, sizeof(want), "READY cpus=%s ", cpus[i]);
+		ASSERT_EQ(0, asvm_expect(&run, &from, want, BOOT_MS)) TH_LOG("%s CPUs", cpus[i]);
+		ASSERT_EQ(0, ask(&run, "echo clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)",
+				 "clock=kvm-clock"));
+		ASSERT_EQ(0, say(&run, "poweroff -f"));
+		ASSERT_EQ(0, asvm_wait(&run, SAY_MS));
+		asvm_free(&run);
+	}
+}
+
+TEST_F_TIMEOUT(guests, reboots, 2400)
+{
+	unsigned int i, rounds = longer() ? 20 : 5;
+	size_t from = 0;
+
+	ASSERT_EQ(0, START("reboots", "--cmdline", CMDLINE));
+	for (i = 0; i < rounds; i++) {
+		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS)) TH_LOG("boot %u", i);
+		ASSERT_EQ(0, say(&run, "reboot -f"));
+	}
+	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+	ASSERT_EQ(0, say(&run, "poweroff -f"));
+	EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
+}
+
+/* each documented exit code of a guest that ran */
+TEST_F_TIMEOUT(guests, ends, 600)
+{
+	static const struct {
+		const char *cmdline, *command, *says;
+		int code;
+	} ends[] = {
+		{ CMDLINE, "poweroff -f", "", 0 },
+		{ CMDLINE, "reboot -f", "", 5 },
+		{ CMDLINE " reboot=t,force", "reboot -f", "triple", 3 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		size_t from = 0;
+
+		ASSERT_EQ(0, START("ends", "--reboot", "no", "--cmdline", ends[i].cmdline));
+		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+		ASSERT_EQ(0, say(&run, ends[i].command));
+		EXPECT_EQ(ends[i].code, asvm_wait(&run, 60000)) TH_LOG("%s", ends[i].command);
+		EXPECT_NE(NULL, strstr(run.text, ends[i].says)) TH_LOG("%s", run.text);
+		asvm_free(&run);
+	}
+	/* killed by the verb, and by a signal */
+	for (i = 0; i < 2; i++) {
+		size_t from = 0;
+
+		ASSERT_EQ(0, START("ends", "--cmdline", CMDLINE));
+		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+		if (!i) {
+			EXPECT_EQ(0, verb("kill", "ends", NULL, NULL, 0));
+		} else {
+			/* the first asks by the power button, the second ends it */
+			ASSERT_EQ(0, kill(run.pid, SIGTERM));
+			usleep(100000);
+			kill(run.pid, SIGTERM);
+		}
+		EXPECT_EQ(4, asvm_wait(&run, 30000)) TH_LOG("way %u", i);
+		asvm_free(&run);
+	}
+}
+
+/* everything that one running guest is enough for */
+TEST_F_TIMEOUT(guests, verbs, 300)
+{
+	size_t from = 0, mark;
+	char text[4096];
+
+	ASSERT_EQ(0, START("verbs", "--cpus", "2", "--cmdline", CMDLINE));
+	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+	EXPECT_EQ(0, verb("list", "--json", NULL, text, sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, "\"verbs\"")) TH_LOG("%s", text);
+
+	/* a second guest of that name */
+	EXPECT_EQ(0, start(&other, "verbs", NULL));
+	EXPECT_EQ(1, asvm_wait(&other, SAY_MS));
+	EXPECT_NE(NULL, strstr(other.text, "verbs")) TH_LOG("%s", other.text);
+	asvm_free(&other);
+
+	/* paused is silent, and its clock goes on from where it was */
+	ASSERT_EQ(0, say(&run, "(while :; do echo tick; sleep 0.1; done) & T=$!"));
+	ASSERT_EQ(0, asvm_expect(&run, &from, "tick", SAY_MS));
+	EXPECT_EQ(0, verb("pause", "verbs", NULL, NULL, 0));
+	asvm_expect(&run, &from, "nothing says this", 500);
+	mark = run.len;
+	asvm_expect(&run, &from, "nothing says this", 1500);
+	EXPECT_EQ(mark, run.len);
+	EXPECT_EQ(0, verb("resume", "verbs", NULL, NULL, 0));
+	from = mark;
+	EXPECT_EQ(0, asvm_expect(&run, &from, "tick", SAY_MS));
+	ASSERT_EQ(0, say(&run, "kill $T"));
+
+	/* the reset button */
+	from = run.len;
+	EXPECT_EQ(0, verb("reset", "verbs", NULL, NULL, 0));
+	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+
+	/* the balloon: the guest has less, then more again */
+	EXPECT_EQ(0, verb("balloon", "verbs", "64M", NULL, 0));
+	EXPECT_EQ(0, ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -lt 70000 ] && echo small''er && break; sleep 1; done",
+			 "smaller"));
+	EXPECT_EQ(0, verb("balloon", "verbs", "128M", NULL, 0));
+	EXPECT_EQ(0, ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -gt 80000 ] && echo lar''ger && break; sleep 1; done",
+			 "larger"));
+
+	/* the power button, to which the guest answers */
+	EXPECT_EQ(0, verb("stop", "verbs", NULL, NULL, 0));
+	EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
+}
+
+/* the console by virtio, and output larger than any buffer of it */
+TEST_F_TIMEOUT(guests, virtio_console, 200)
+{
+	size_t from = 0;
+
+	ASSERT_EQ(0, START("hvc", "--console", "virtio", "--cmdline",
+			   "console=hvc0 quiet panic=-1 mitigations=off"));
+	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+	EXPECT_EQ(0, ask(&run, "seq 1 9000 | tr '\\n' ' '; echo", " 8999 9000"));
+	ASSERT_EQ(0, say(&run, "poweroff -f"));
+	EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
+}
+
+/* a disk of each ring format, written by the guest and read here; one that grows */
+TEST_F_TIMEOUT(guests, disks, 300)
+{
+	static const char *const ring[] = { "packed=no", "packed=yes" };
+	const char *dir = getenv("ASV_TEST_DISKS") ? : "/scratch";
+	char disk[128], path[64];
+	unsigned int i;
+	uint8_t buf[4096];
+	size_t from;
+	int fd;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/asvm-disk%u", dir, i);
+		fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+		ASSERT_LE(0, fd) TH_LOG("%s", path);
+		ASSERT_EQ(0, ftruncate(fd, 16 << 20));
+		memset(buf, 'a' + i, sizeof(buf));
+		ASSERT_EQ(sizeof(buf), pwrite(fd, buf, sizeof(buf), 1 << 20));
+		snprintf(disk, sizeof(disk), "%s,%s,serial=disk%u", path, ring[i], i);
+		ASSERT_EQ(0, START("disks", "--disk", disk, "--cmdline", CMDLINE));
+		from = 0;
+		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
+		EXPECT_EQ(0, ask(&run, "echo size=$(cat /sys/block/vda/size)", "size=32768"));
+		EXPECT_EQ(0, ask(&run, "echo id=$(cat /sys/block/vda/serial)",
+				 i ? "id=disk1" : "id=disk0"));
+		EXPECT_EQ(0, ask(&run, "echo read=$(dd if=/dev/vda bs=1 skip=1048576 count=3 2>/dev/null)",
+				 i ? "read=bbb" : "read=aaa"));
+		EXPECT_EQ(0, ask(&run, "yes xyz | head -c 8192 | dd of=/dev/vda bs=4096 seek=512 oflag=direct 2>/dev/null; sync; echo writ''ten",
+				 "written"));
+		ASSERT_EQ(sizeof(buf), pread(fd, buf, sizeof(buf), 2 << 20));
+		EXPECT_EQ(0, memcmp(buf, "xyz\nxyz\n", 8));
+		ASSERT_EQ(0, ftruncate(fd, 32 << 20));
+		EXPECT_EQ(0, asvm_do(&other, (const char *const []) {
+			"resize-disk", "disks", "0", "32M", NULL }, 20000)) TH_LOG("%s", other.text);
+		EXPECT_EQ(0, ask(&run, "for i in 1 2 3 4 5; do echo size=$(cat /sys/block/vda/size); sleep 1; done",
+				 "size=65536"));
+		ASSERT_EQ(0, say(&run, "poweroff -f"));
+		EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
+		asvm_free(&run);
+		close(fd);
+		unlink(path);
+	}
+}
+
+TEST_F_TIMEOUT(guests, side_by_side, 1200)
+{
+	static struct asvm_run many[20];
+	unsigned int n = longer() ? 20 : 6, i;
+	char name[16], text[16384], quoted[24];
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "side%u", i);
+		ASSERT_EQ(0, start(&many[i], name,
+				   (const char *const []) { "--mem", "96M", "--cmdline", CMDLINE,
+							    NULL }));
+	}
+	for (i = 0; i < n; i++) {
+		size_t from = 0;
+
+		EXPECT_EQ(0, asvm_expect(&many[i], &from, "READY", 60000 * n / 2))
+			TH_LOG("guest %u: %s", i, many[i].text);
+	}
+	EXPECT_EQ(0, verb("list", "--json", NULL, text, sizeof(text)));
+	for (i = 0; i < n; i++) {
+		snprintf(quoted, sizeof(quoted), "\"side%u\"", i);
+		EXPECT_NE(NULL, strstr(text, quoted)) TH_LOG("%s", quoted);
+		EXPECT_EQ(0, say(&many[i], "poweroff -f"));
+	}
+	for (i = 0; i < n; i++) {
+		EXPECT_EQ(0, asvm_wait(&many[i], 60000)) TH_LOG("guest %u", i);
+		asvm_free(&many[i]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int ret;
+
+	shell("modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null");
+	shell("modprobe asv_blk; modprobe asv_net; mkdir -p /run/asvm");
+	if (find_kernel()) {
+		printf("TAP version 13\n1..1\nnot ok 1 no kernel and initramfs for a guest\n");
+		return 1;
+	}
+	ret = test_harness_run(argc, argv);
+	unlink(initrd);
+	return ret;
+}
