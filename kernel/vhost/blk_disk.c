@@ -43,6 +43,16 @@ static int asv_blk_size(const struct asv_blk_disk *disk, u64 *bytes)
 	return ret;
 }
 
+/*
+ * Alignment that data need in memory. The block layer's default, a sector, only says
+ * that the driver said nothing: some then take for granted that a block lies in one
+ * piece (null_blk writes past its pages if not), which a guest must not find out.
+ */
+static unsigned int asv_blk_mem_mask(unsigned int dma_mask, unsigned int blk_size)
+{
+	return dma_mask < SECTOR_SIZE - 1 ? dma_mask : dma_mask | (blk_size - 1);
+}
+
 static int asv_blk_probe_bdev(struct asv_blk_disk *disk, u32 flags,
 			      struct asv_blk_layout *layout)
 {
@@ -58,7 +68,8 @@ static int asv_blk_probe_bdev(struct asv_blk_disk *disk, u32 flags,
 	disk->backend = &asv_blk_bdev_backend;
 	disk->direct = true;
 	disk->nowait = bdev_nowait(bdev);
-	disk->mem_mask = bdev_dma_alignment(bdev);
+	disk->mem_mask = asv_blk_mem_mask(bdev_dma_alignment(bdev),
+					  bdev_logical_block_size(bdev));
 	disk->unmap = bdev_max_discard_sectors(bdev);
 	disk->secure_erase = bdev_max_secure_erase_sectors(bdev);
 
@@ -97,8 +108,9 @@ static int asv_blk_probe_file(struct asv_blk_disk *disk, u32 flags,
 		if (stat.result_mask & STATX_DIOALIGN) {
 			if (!stat.dio_mem_align || !stat.dio_offset_align)
 				return -EOPNOTSUPP;
-			disk->mem_mask = stat.dio_mem_align - 1;
 			layout->blk_size = max(stat.dio_offset_align, layout->blk_size);
+			disk->mem_mask = asv_blk_mem_mask(stat.dio_mem_align - 1,
+							  layout->blk_size);
 		} else {
 			if (sb->s_bdev)
 				layout->blk_size = bdev_logical_block_size(sb->s_bdev);
