@@ -9,7 +9,6 @@
 
 /* where the tables lie, found by the RSDP scan too */
 #define ACPI_BASE		0xe0000
-#define ACPI_END		0x100000
 
 /* I/O ports of the hardware-reduced register set */
 #define ACPI_PORT_SLEEP_CTRL	0x600

@@ -211,6 +211,23 @@ int boot_enter_32(struct memory *mem, struct vcpu_state *state, uint64_t entry, 
 	return err;
 }
 
+/*
+ * A processor that goes on at the reset vector resets the machine. Linux restarts a
+ * hardware-reduced machine without EFI so: in real mode, at ffff:0000.
+ */
+static int boot_write_reset_vector(struct memory *mem)
+{
+	const uint8_t code[] = {
+		0xba, ACPI_PORT_RESET & 0xff, ACPI_PORT_RESET >> 8,	/* mov $port, %dx */
+		0xb0, ACPI_RESET_VALUE,					/* mov $value, %al */
+		0xee,							/* out %al, (%dx) */
+		0xf4,							/* 1: hlt */
+		0xeb, 0xfd,						/* jmp 1b */
+	};
+
+	return boot_write(mem, BOOT_RESET_VECTOR, code, sizeof(code));
+}
+
 int boot_prepare(struct boot_image *img)
 {
 	static const uint8_t elf_magic[4] = { 0x7f, 'E', 'L', 'F' };
@@ -234,6 +251,8 @@ int boot_load(struct memory *mem, const struct boot_image *img, struct vcpu_stat
 {
 	int err = boot_write(mem, BOOT_CMDLINE, img->cmdline, strlen(img->cmdline) + 1);
 
+	if (!err)
+		err = boot_write_reset_vector(mem);
 	if (err)
 		return err;
 	if (img->elf.nsegments)

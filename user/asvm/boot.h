@@ -17,6 +17,7 @@
 #define BOOT_STACK	0x0001fff0ULL
 #define BOOT_CMDLINE	0x00020000ULL
 #define BOOT_LOW_END	0x0009fc00ULL	/* end of conventional memory */
+#define BOOT_RESET_VECTOR 0x000ffff0ULL
 #define BOOT_HIGH	0x00100000ULL
 
 #define BOOT_E820_MAX	8
