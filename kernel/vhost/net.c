@@ -180,12 +180,6 @@ static enum asv_next asv_net_handle_kick(struct asv_vq *vq)
 	return vq->index == ASV_NET_RX ? asv_net_rx_serve(vq) : asv_net_tx_serve(vq);
 }
 
-static bool asv_net_idle_poll(struct asv_vq *vq)
-{
-	return vq->index == ASV_NET_RX &&
-	       asv_net_rx_ready(container_of(vq, struct asv_net_rx, vq));
-}
-
 static void asv_net_detach(struct asv_dev *dev)
 {
 	struct asv_net_backend old;
@@ -213,7 +207,6 @@ static const struct asv_dev_ops asv_net_ops = {
 	.backend_features = ASV_CORE_BACKEND_FEATURES,
 	.vqs_per_worker = ASV_NET_VQS,
 	.handle_kick = asv_net_handle_kick,
-	.idle_poll = asv_net_idle_poll,
 	.features_changed = asv_net_features_changed,
 	.ioctl = asv_net_ioctl,
 	.detach = asv_net_detach,

@@ -147,9 +147,6 @@ void asv_net_rx_init(struct asv_net_rx *rx);
  */
 enum asv_next asv_net_rx_serve(struct asv_vq *vq);
 
-/* Is there a packet? vq->mutex held, started; does not sleep. */
-bool asv_net_rx_ready(struct asv_net_rx *rx);
-
 /* Before the queue starts with a socket. @ring: the socket's, or NULL. */
 void asv_net_rx_attach(struct asv_net_rx *rx, struct ptr_ring *ring);
 

@@ -35,13 +35,23 @@ static void asv_net_rx_disarm(struct asv_net_rx *rx, struct socket *sock)
 	spin_unlock_irqrestore(&head->lock, flags);
 }
 
+static bool asv_net_rx_ready(struct asv_vq *vq)
+{
+	struct asv_net_rx *rx = container_of(vq, struct asv_net_rx, vq);
+	struct socket *sock = asv_vq_backend(vq);
+
+	if (rx->ring)
+		return rx->head != rx->tail || !ptr_ring_empty(rx->ring);
+	return !skb_queue_empty_lockless(&sock->sk->sk_receive_queue);
+}
+
 /* Wait for a packet. Return: true if one came meanwhile, and nothing waits. */
 static bool asv_net_rx_arm(struct asv_net_rx *rx, struct socket *sock)
 {
 	add_wait_queue(sk_sleep(sock->sk), &rx->wait);
 	/* Pairs with wq_has_sleeper(): the sender sees us, or we see its packet. */
 	smp_mb();
-	if (likely(!asv_net_rx_ready(rx)))
+	if (likely(!asv_net_rx_ready(&rx->vq)))
 		return false;
 	asv_net_rx_disarm(rx, sock);
 	return true;
@@ -80,15 +90,6 @@ static int asv_net_rx_peek(struct asv_net_rx *rx, struct socket *sock)
 			return -1;
 	}
 	return asv_net_rx_ptr_len(rx->batch[rx->head]);
-}
-
-bool asv_net_rx_ready(struct asv_net_rx *rx)
-{
-	struct socket *sock = asv_vq_backend(&rx->vq);
-
-	if (rx->ring)
-		return rx->head != rx->tail || !ptr_ring_empty(rx->ring);
-	return !skb_queue_empty_lockless(&sock->sk->sk_receive_queue);
 }
 
 /* Give the filled buffers to the guest. */
@@ -130,8 +131,13 @@ static int asv_net_rx_collect(struct asv_net_rx *rx, u32 len, struct asv_net_buf
 		ret = asv_vq_pop(&rx->vq, &chain, rx->iov + bufs->segs, ASV_VHOST_MAX_CHAIN);
 		if (ret <= 0)
 			goto undo;
-		if (chain.nout || !chain.nin) {
-			asv_vq_break(&rx->vq, "receive buffer not writable");
+		bufs->slots += chain.slots;
+		if (unlikely(chain.nout || !chain.nin || bufs->slots > rx->vq.num)) {
+			asv_vq_break(&rx->vq, chain.nout || !chain.nin ?
+				     "receive buffer not writable" :
+				     "more buffers than the ring has");
+			asv_vq_discard(&rx->vq, chain.slots);
+			bufs->slots -= chain.slots;
 			ret = -EIO;
 			goto undo;
 		}
@@ -141,7 +147,6 @@ static int asv_net_rx_collect(struct asv_net_rx *rx, u32 len, struct asv_net_buf
 		len -= used->len;
 		used++;
 		bufs->segs += chain.nin;
-		bufs->slots += chain.slots;
 		bufs->chains++;
 	} while (len && mergeable && bufs->segs < ASV_VHOST_MAX_CHAIN);
 	if (!len)
@@ -269,6 +274,8 @@ enum asv_next asv_net_rx_serve(struct asv_vq *vq)
 		if (len < 0) {
 			asv_net_rx_flush(rx);
 			len = 0;
+			if (vq->busyloop_us && asv_vq_busy_poll(vq, asv_net_rx_ready))
+				continue;
 			if (asv_net_rx_arm(rx, sock))
 				continue;
 			return ASV_NEXT_WAIT;

@@ -202,6 +202,7 @@ int asv_vq_pop(struct asv_vq *vq, struct asv_chain *chain, struct iovec *iov,
 		asv_packed_step(vq, &vq->avail, &vq->avail_wrap, chain->slots);
 	else
 		vq->avail++;
+	vq->lacking = 0;
 	vq->stats.chains++;
 	return 1;
 }
@@ -236,7 +237,15 @@ int asv_vq_parse(struct asv_vq *vq, const struct asv_desc *descs, unsigned int n
 }
 EXPORT_SYMBOL_GPL(asv_vq_parse);
 
-void asv_vq_discard(struct asv_vq *vq, unsigned int slots)
+static void asv_vq_advance(struct asv_vq *vq, unsigned int slots)
+{
+	if (vq->packed)
+		asv_packed_step(vq, &vq->avail, &vq->avail_wrap, slots);
+	else
+		vq->avail += slots;
+}
+
+static void asv_vq_retreat(struct asv_vq *vq, unsigned int slots)
 {
 	if (!vq->packed) {
 		vq->avail -= slots;
@@ -247,6 +256,12 @@ void asv_vq_discard(struct asv_vq *vq, unsigned int slots)
 		vq->avail_wrap = !vq->avail_wrap;
 	}
 	vq->avail -= slots;
+}
+
+void asv_vq_discard(struct asv_vq *vq, unsigned int slots)
+{
+	asv_vq_retreat(vq, slots);
+	vq->lacking = slots;
 }
 EXPORT_SYMBOL_GPL(asv_vq_discard);
 
@@ -318,17 +333,12 @@ bool asv_vq_enable_notify(struct asv_vq *vq)
 }
 EXPORT_SYMBOL_GPL(asv_vq_enable_notify);
 
-/*
- * Look at ring and backend for a while before asking for a kick. Ends early when
- * the processor or the worker has something else to do.
- */
-static bool asv_vq_busy_poll(struct asv_vq *vq)
+bool asv_vq_busy_poll(struct asv_vq *vq, bool (*ready)(struct asv_vq *vq))
 {
-	bool (*idle_poll)(struct asv_vq *vq) = vq->dev->ops->idle_poll;
 	u64 end = local_clock() + min(vq->busyloop_us, ASV_BUSYLOOP_MAX_US) * NSEC_PER_USEC;
 
 	do {
-		if (asv_vq_has_chain(vq) || (idle_poll && idle_poll(vq))) {
+		if (ready(vq)) {
 			vq->stats.polls_hit++;
 			return true;
 		}
@@ -338,6 +348,30 @@ static bool asv_vq_busy_poll(struct asv_vq *vq)
 	} while (!vq->broken && local_clock() < end);
 	vq->stats.polls_missed++;
 	return false;
+}
+EXPORT_SYMBOL_GPL(asv_vq_busy_poll);
+
+static bool asv_vq_idle_ready(struct asv_vq *vq)
+{
+	bool (*idle_poll)(struct asv_vq *vq) = vq->dev->ops->idle_poll;
+
+	return asv_vq_has_chain(vq) || (idle_poll && idle_poll(vq));
+}
+
+/*
+ * The ring has no more chains beyond those that were discarded as too few: poll for
+ * one more if so set, else ask for a kick. True if one came meanwhile.
+ */
+static bool asv_vq_go_idle(struct asv_vq *vq)
+{
+	unsigned int lacking = vq->lacking;
+	bool more;
+
+	asv_vq_advance(vq, lacking);
+	more = (vq->busyloop_us && asv_vq_busy_poll(vq, asv_vq_idle_ready)) ||
+	       asv_vq_enable_notify(vq);
+	asv_vq_retreat(vq, lacking);
+	return more;
 }
 
 /* May the queue be served now? In IOTLB mode, are its rings mapped? */
@@ -362,11 +396,10 @@ void asv_vq_turn(struct asv_work *work)
 	if (!asv_vq_runnable(vq))
 		goto unlock;
 	asv_vq_disable_notify(vq);
+	vq->lacking = 0;
 	switch (vq->dev->ops->handle_kick(vq)) {
 	case ASV_NEXT_EMPTY:
-		if (vq->busyloop_us && asv_vq_busy_poll(vq))
-			asv_vq_kick(vq);
-		else if (asv_vq_enable_notify(vq))
+		if (asv_vq_go_idle(vq))
 			asv_vq_kick(vq);
 		break;
 	case ASV_NEXT_AGAIN:

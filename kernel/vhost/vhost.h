@@ -214,8 +214,8 @@ enum asv_next {
  * @vqs_per_worker: queues that share a worker by default: 2 for a queue pair
  * @handle_kick: serve a queue; worker context, vq->mutex held, queue running,
  *	notifications off. Has to end after a bounded number of chains
- * @idle_poll: optional; vq->mutex held, must not sleep: has the backend work for
- *	this queue (a packet came)? Ends a busy poll
+ * @idle_poll: optional; vq->mutex held, must not sleep: has the backend done
+ *	something for this queue? Ends the busy poll that follows ASV_NEXT_EMPTY
  * @features_changed: optional; after VHOST_SET_FEATURES stored dev->features,
  *	dev->mutex held, no queue's mutex; queues may be running (QEMU turns
  *	VHOST_F_LOG_ALL on and off under load)
@@ -323,6 +323,7 @@ enum asv_area_type {
  * @log_addr: guest physical address of the used ring for the log
  * @log_base: the log, NULL for none
  * @log_fd: signalled when something was marked, may be NULL
+ * @lacking: slots discarded since the last pop: there, but too few
  * @inflight: requests between asv_vq_begin_io() and asv_vq_end_io()
  * @idle: woken when @inflight falls to 0
  * @mem: memory table in use; the same as dev->mem except while that is changed
@@ -368,6 +369,7 @@ struct asv_vq {
 	u16 used;
 	u16 signalled;
 	u32 unsignalled;
+	unsigned int lacking;
 	unsigned int inflight;
 	struct asv_area area[ASV_AREAS];
 	u64 area_gen;
@@ -625,6 +627,10 @@ int asv_vq_pop(struct asv_vq *vq, struct asv_chain *chain, struct iovec *iov,
  * asv_vq_discard() - put the last chains back
  * @vq: with vq->mutex held since they were popped
  * @slots: sum of their @slots
+ *
+ * A handler that discards what it got and then gives ASV_NEXT_EMPTY says that it
+ * was too little (buffers for one long packet): the queue gets its next turn when
+ * the ring has more.
  */
 void asv_vq_discard(struct asv_vq *vq, unsigned int slots);
 
@@ -777,6 +783,18 @@ bool asv_work_queue(struct asv_vq *vq, struct asv_work *work);
 
 /* Wait until everything queued on the device's workers so far has run. dev->mutex. */
 void asv_dev_flush(struct asv_dev *dev);
+
+/**
+ * asv_vq_busy_poll() - look for work for as long as the owner allows
+ * @vq: with vq->mutex held, in the worker; vq->busyloop_us is not 0
+ * @ready: is there some? vq->mutex held, must not sleep
+ *
+ * The core does it after ASV_NEXT_EMPTY, for more chains; a module does it before
+ * it gives ASV_NEXT_WAIT, for its backend. Ends early when the processor or the
+ * worker has something else to do.
+ * Return: true if @ready said so.
+ */
+bool asv_vq_busy_poll(struct asv_vq *vq, bool (*ready)(struct asv_vq *vq));
 
 /* Has the worker other work waiting? For loops that poll. Worker context. */
 bool asv_vq_worker_busy(struct asv_vq *vq);
