@@ -5,20 +5,17 @@
  * that this is started on, with its kernel, and a shell on their console.
  */
 #include <fcntl.h>
-#include <glob.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "kselftest_harness.h"
 
-#include "asvm.h"
+#include "guest.h"
 
-#define BOOT_MS		90000
-#define SAY_MS		20000
-#define CMDLINE		"console=ttyS0 quiet panic=-1 mitigations=off"
+static struct asvm_run run, other;
 
-static char kernel[256], initrd[] = "/tmp/asvm-guest-XXXXXX";
+#define START(name, ...) \
+	guest_start(&run, name, (const char *const []) { __VA_ARGS__, NULL })
 
 static bool longer(void)
 {
@@ -27,69 +24,7 @@ static bool longer(void)
 	return env && *env;
 }
 
-static int shell(const char *command)
-{
-	return system(command) ? -EIO : 0;
-}
-
-/* the running kernel, or where it has no image of its own any that is installed */
-static int find_kernel(void)
-{
-	struct utsname uts;
-	glob_t found;
-	char command[600];
-	int fd;
-
-	uname(&uts);
-	snprintf(kernel, sizeof(kernel), "/boot/vmlinuz-%s", uts.release);
-	if (access(kernel, R_OK)) {
-		if (glob("/boot/vmlinuz-*", 0, NULL, &found) || !found.gl_pathc)
-			return -ENOENT;
-		snprintf(kernel, sizeof(kernel), "%s", found.gl_pathv[0]);
-		globfree(&found);
-	}
-	fd = mkstemp(initrd);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	snprintf(command, sizeof(command), "sh \"$(dirname \"$(readlink -f /proc/%d/exe)\")\"/guest-initrd.sh %s %s",
-		 getpid(), kernel + strlen("/boot/vmlinuz-"), initrd);
-	return shell(command);
-}
-
-static struct asvm_run run, other;
-
-/* start a guest with further arguments */
-static int start(struct asvm_run *r, const char *name, const char *const *more)
-{
-	const char *args[40] = { "run", "--name", name, "--kernel", kernel, "--initrd", initrd,
-				 "--mem", "128M" };
-	unsigned int n = 9;
-
-	for (; more && *more; more++)
-		args[n++] = *more;
-	return asvm_start(r, args);
-}
-
-#define START(name, ...) \
-	start(&run, name, (const char *const []) { __VA_ARGS__, NULL })
-
-static int say(struct asvm_run *r, const char *line)
-{
-	size_t len = strlen(line);
-
-	return write(r->in, line, len) == (ssize_t)len && write(r->in, "\n", 1) == 1 ? 0 : -EIO;
-}
-
-/* ask the guest's shell, and wait for an answer that the question does not contain */
-static int ask(struct asvm_run *r, const char *question, const char *answer)
-{
-	size_t from = r->len;
-	int ret = say(r, question);
-
-	return ret ? ret : asvm_expect(r, &from, answer, SAY_MS);
-}
-
+/* a verb of asvm on a guest: its exit code */
 static int verb(const char *name, const char *guest, const char *arg, char *text, size_t room)
 {
 	const char *args[] = { name, guest, arg, NULL };
@@ -126,9 +61,9 @@ TEST_F_TIMEOUT(guests, processors, 400)
 		ASSERT_EQ(0, START("cpus", "--cpus", cpus[i], "--cmdline", CMDLINE));
 		snprintf(want, sizeof(want), "READY cpus=%s ", cpus[i]);
 		ASSERT_EQ(0, asvm_expect(&run, &from, want, BOOT_MS)) TH_LOG("%s CPUs", cpus[i]);
-		ASSERT_EQ(0, ask(&run, "echo clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)",
+		ASSERT_EQ(0, guest_ask(&run, "echo clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)",
 				 "clock=kvm-clock"));
-		ASSERT_EQ(0, say(&run, "poweroff -f"));
+		ASSERT_EQ(0, guest_say(&run, "poweroff -f"));
 		ASSERT_EQ(0, asvm_wait(&run, SAY_MS));
 		asvm_free(&run);
 	}
@@ -142,10 +77,10 @@ TEST_F_TIMEOUT(guests, reboots, 2400)
 	ASSERT_EQ(0, START("reboots", "--cmdline", CMDLINE));
 	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS)) TH_LOG("boot %u", i);
-		ASSERT_EQ(0, say(&run, "reboot -f"));
+		ASSERT_EQ(0, guest_say(&run, "reboot -f"));
 	}
 	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
-	ASSERT_EQ(0, say(&run, "poweroff -f"));
+	ASSERT_EQ(0, guest_say(&run, "poweroff -f"));
 	EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
 }
 
@@ -167,7 +102,7 @@ TEST_F_TIMEOUT(guests, ends, 600)
 
 		ASSERT_EQ(0, START("ends", "--reboot", "no", "--cmdline", ends[i].cmdline));
 		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
-		ASSERT_EQ(0, say(&run, ends[i].command));
+		ASSERT_EQ(0, guest_say(&run, ends[i].command));
 		EXPECT_EQ(ends[i].code, asvm_wait(&run, 60000)) TH_LOG("%s", ends[i].command);
 		EXPECT_NE(NULL, strstr(run.text, ends[i].says)) TH_LOG("%s", run.text);
 		asvm_free(&run);
@@ -203,13 +138,13 @@ TEST_F_TIMEOUT(guests, verbs, 300)
 	EXPECT_NE(NULL, strstr(text, "\"verbs\"")) TH_LOG("%s", text);
 
 	/* a second guest of that name */
-	EXPECT_EQ(0, start(&other, "verbs", NULL));
+	EXPECT_EQ(0, guest_start(&other, "verbs", NULL));
 	EXPECT_EQ(1, asvm_wait(&other, SAY_MS));
 	EXPECT_NE(NULL, strstr(other.text, "verbs")) TH_LOG("%s", other.text);
 	asvm_free(&other);
 
 	/* paused is silent, and its clock goes on from where it was */
-	ASSERT_EQ(0, say(&run, "(while :; do echo tick; sleep 0.1; done) & T=$!"));
+	ASSERT_EQ(0, guest_say(&run, "(while :; do echo tick; sleep 0.1; done) & T=$!"));
 	ASSERT_EQ(0, asvm_expect(&run, &from, "tick", SAY_MS));
 	EXPECT_EQ(0, verb("pause", "verbs", NULL, NULL, 0));
 	asvm_expect(&run, &from, "nothing says this", 500);
@@ -219,7 +154,7 @@ TEST_F_TIMEOUT(guests, verbs, 300)
 	EXPECT_EQ(0, verb("resume", "verbs", NULL, NULL, 0));
 	from = mark;
 	EXPECT_EQ(0, asvm_expect(&run, &from, "tick", SAY_MS));
-	ASSERT_EQ(0, say(&run, "kill $T"));
+	ASSERT_EQ(0, guest_say(&run, "kill $T"));
 
 	/* the reset button */
 	from = run.len;
@@ -228,10 +163,10 @@ TEST_F_TIMEOUT(guests, verbs, 300)
 
 	/* the balloon: the guest has less, then more again */
 	EXPECT_EQ(0, verb("balloon", "verbs", "64M", NULL, 0));
-	EXPECT_EQ(0, ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -lt 70000 ] && echo small''er && break; sleep 1; done",
+	EXPECT_EQ(0, guest_ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -lt 70000 ] && echo small''er && break; sleep 1; done",
 			 "smaller"));
 	EXPECT_EQ(0, verb("balloon", "verbs", "128M", NULL, 0));
-	EXPECT_EQ(0, ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -gt 80000 ] && echo lar''ger && break; sleep 1; done",
+	EXPECT_EQ(0, guest_ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -gt 80000 ] && echo lar''ger && break; sleep 1; done",
 			 "larger"));
 
 	/* the power button, to which the guest answers */
@@ -247,8 +182,8 @@ TEST_F_TIMEOUT(guests, virtio_console, 200)
 	ASSERT_EQ(0, START("hvc", "--console", "virtio", "--cmdline",
 			   "console=hvc0 quiet panic=-1 mitigations=off"));
 	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
-	EXPECT_EQ(0, ask(&run, "seq 1 9000 | tr '\\n' ' '; echo", " 8999 9000"));
-	ASSERT_EQ(0, say(&run, "poweroff -f"));
+	EXPECT_EQ(0, guest_ask(&run, "seq 1 9000 | tr '\\n' ' '; echo", " 8999 9000"));
+	ASSERT_EQ(0, guest_say(&run, "poweroff -f"));
 	EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
 }
 
@@ -274,21 +209,21 @@ TEST_F_TIMEOUT(guests, disks, 300)
 		ASSERT_EQ(0, START("disks", "--disk", disk, "--cmdline", CMDLINE));
 		from = 0;
 		ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
-		EXPECT_EQ(0, ask(&run, "echo size=$(cat /sys/block/vda/size)", "size=32768"));
-		EXPECT_EQ(0, ask(&run, "echo id=$(cat /sys/block/vda/serial)",
+		EXPECT_EQ(0, guest_ask(&run, "echo size=$(cat /sys/block/vda/size)", "size=32768"));
+		EXPECT_EQ(0, guest_ask(&run, "echo id=$(cat /sys/block/vda/serial)",
 				 i ? "id=disk1" : "id=disk0"));
-		EXPECT_EQ(0, ask(&run, "echo read=$(dd if=/dev/vda bs=1 skip=1048576 count=3 2>/dev/null)",
+		EXPECT_EQ(0, guest_ask(&run, "echo read=$(dd if=/dev/vda bs=1 skip=1048576 count=3 2>/dev/null)",
 				 i ? "read=bbb" : "read=aaa"));
-		EXPECT_EQ(0, ask(&run, "yes xyz | head -c 8192 | dd of=/dev/vda bs=4096 seek=512 oflag=direct 2>/dev/null; sync; echo writ''ten",
+		EXPECT_EQ(0, guest_ask(&run, "yes xyz | head -c 8192 | dd of=/dev/vda bs=4096 seek=512 oflag=direct 2>/dev/null; sync; echo writ''ten",
 				 "written"));
 		ASSERT_EQ(sizeof(buf), pread(fd, buf, sizeof(buf), 2 << 20));
 		EXPECT_EQ(0, memcmp(buf, "xyz\nxyz\n", 8));
 		ASSERT_EQ(0, ftruncate(fd, 32 << 20));
 		EXPECT_EQ(0, asvm_do(&other, (const char *const []) {
 			"resize-disk", "disks", "0", "32M", NULL }, 20000)) TH_LOG("%s", other.text);
-		EXPECT_EQ(0, ask(&run, "for i in 1 2 3 4 5; do echo size=$(cat /sys/block/vda/size); sleep 1; done",
+		EXPECT_EQ(0, guest_ask(&run, "for i in 1 2 3 4 5; do echo size=$(cat /sys/block/vda/size); sleep 1; done",
 				 "size=65536"));
-		ASSERT_EQ(0, say(&run, "poweroff -f"));
+		ASSERT_EQ(0, guest_say(&run, "poweroff -f"));
 		EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
 		asvm_free(&run);
 		close(fd);
@@ -304,7 +239,7 @@ TEST_F_TIMEOUT(guests, side_by_side, 1200)
 
 	for (i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "side%u", i);
-		ASSERT_EQ(0, start(&many[i], name,
+		ASSERT_EQ(0, guest_start(&many[i], name,
 				   (const char *const []) { "--mem", "96M", "--cmdline", CMDLINE,
 							    NULL }));
 	}
@@ -318,7 +253,7 @@ TEST_F_TIMEOUT(guests, side_by_side, 1200)
 	for (i = 0; i < n; i++) {
 		snprintf(quoted, sizeof(quoted), "\"side%u\"", i);
 		EXPECT_NE(NULL, strstr(text, quoted)) TH_LOG("%s", quoted);
-		EXPECT_EQ(0, say(&many[i], "poweroff -f"));
+		EXPECT_EQ(0, guest_say(&many[i], "poweroff -f"));
 	}
 	for (i = 0; i < n; i++) {
 		EXPECT_EQ(0, asvm_wait(&many[i], 60000)) TH_LOG("guest %u", i);
@@ -330,13 +265,9 @@ int main(int argc, char **argv)
 {
 	int ret;
 
-	shell("modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null");
-	shell("modprobe asv_blk; modprobe asv_net; mkdir -p /run/asvm");
-	if (find_kernel()) {
-		printf("TAP version 13\n1..1\nnot ok 1 no kernel and initramfs for a guest\n");
+	if (guest_init())
 		return 1;
-	}
 	ret = test_harness_run(argc, argv);
-	unlink(initrd);
+	guest_exit();
 	return ret;
 }
