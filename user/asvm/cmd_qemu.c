@@ -91,6 +91,7 @@ static const char *value(const char *text, char to[PATH_MAX * 2])
 static void machine_words(struct plan *plan)
 {
 	const struct asvm_config *g = &plan->rc.guest;
+	char node[48] = "";
 	const char *huge = "";
 	struct words *w = &plan->qemu;
 
@@ -112,11 +113,10 @@ static void machine_words(struct plan *plan)
 	add(w, "-object");
 	/* Shared, so that the bridge can be given it. */
 	if (g->numa_node >= 0)
-		add(w, "memory-backend-memfd,id=mem,size=%" PRIu64 "M,share=on%s,host-nodes=%d,policy=bind",
-		    g->mem >> 20, huge, g->numa_node);
-	else
-		add(w, "memory-backend-memfd,id=mem,size=%" PRIu64 "M,share=on%s",
-		    g->mem >> 20, huge);
+		snprintf(node, sizeof(node), ",host-nodes=%d,policy=bind",
+			 g->numa_node);
+	add(w, "memory-backend-memfd,id=mem,size=%" PRIu64 "M,share=on%s%s",
+	    g->mem >> 20, huge, node);
 	add(w, "-nodefaults");
 	add(w, "-display");
 	add(w, "none");
@@ -254,7 +254,7 @@ static int net_words(struct plan *plan, unsigned int i)
 	const struct asvm_net *n = &plan->rc.guest.nets[i];
 	unsigned int pairs = n->queues ? n->queues : 1, k;
 	struct words *w = &plan->qemu;
-	char fds[128] = "", device[256];
+	char fds[128] = "", vhost[160], device[256];
 	size_t len = 0;
 
 	for (k = 0; k < pairs; k++) {
@@ -266,13 +266,13 @@ static int net_words(struct plan *plan, unsigned int i)
 				k ? ":" : "", fd);
 	}
 	add(w, "-netdev");
-	/* Without vhostforce QEMU may serve the rings itself and not say so. */
 	if (pairs == 1)
-		add(w, "tap,id=net%u,ifname=%s,script=no,downscript=no,vhost=on,vhostforce=on,vhostfd=%s",
-		    i, n->tap, fds);
+		snprintf(vhost, sizeof(vhost), "vhostfd=%s", fds);
 	else
-		add(w, "tap,id=net%u,ifname=%s,script=no,downscript=no,vhost=on,vhostforce=on,queues=%u,vhostfds=%s",
-		    i, n->tap, pairs, fds);
+		snprintf(vhost, sizeof(vhost), "queues=%u,vhostfds=%s", pairs, fds);
+	/* Without vhostforce QEMU may serve the rings itself and not say so. */
+	add(w, "tap,id=net%u,ifname=%s,script=no,downscript=no,vhost=on,vhostforce=on,%s",
+	    i, n->tap, vhost);
 	len = snprintf(device, sizeof(device), "virtio-net-pci,netdev=net%u,packed=%s",
 		       i, n->packed ? "on" : "off");
 	if (pairs > 1)
@@ -479,8 +479,7 @@ static void usage(FILE *to)
 	fputs("usage: asvm qemu [--run] [FILE.conf] [options of asvm run] [-- QEMU ARGUMENT...]\n\n"
 	      "Print a bash script that runs the same guest under QEMU: its disks are served\n"
 	      "by /dev/asv-blk through asvm vhost-user-blk, its networks by /dev/asv-net.\n"
-	      "With --run it is run at once. Without a kernel QEMU's firmware boots a disk.\n",
-	      to);
+	      "With --run it is run at once. Without a kernel QEMU's firmware boots a disk.\n", to);
 }
 
 /* Ours are --run and what follows "--"; the rest is asvm run's. */

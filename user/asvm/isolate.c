@@ -150,6 +150,21 @@ static int empty_root(void)
 	return 0;
 }
 
+/*
+ * From here on no user id brings capabilities, and a change of it takes none away:
+ * those that are left are given up by drop_capabilities(), not by chance.
+ */
+static int lock_secure_bits(void)
+{
+	const int bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+		SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+		SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+		SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
+	return prctl(PR_SET_SECUREBITS, bits) ?
+		fail("cannot lock the secure bits") : 0;
+}
+
 /* Root's child has still root's ids, which mean nothing inside: take the mapped ones. */
 static int change_user(void)
 {
@@ -166,16 +181,10 @@ static int change_user(void)
 
 static int drop_capabilities(void)
 {
-	const int bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
-		SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
-		SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-		SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct none[2] = { };
 	unsigned long cap;
 
-	if (prctl(PR_SET_SECUREBITS, bits))
-		return fail("cannot lock the secure bits");
 	for (cap = 0; cap < 64; cap++)
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
 			if (errno == EINVAL)
@@ -195,6 +204,8 @@ int isolate_enter(void)
 	int ret;
 
 	ret = empty_root();
+	if (!ret)
+		ret = lock_secure_bits();
 	if (!ret)
 		ret = change_user();
 	if (!ret)
