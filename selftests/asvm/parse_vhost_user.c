@@ -219,17 +219,39 @@ TEST_F(wire, gone)
 	self->fd[1] = -1;
 }
 
+/* Byte for byte as the protocol has it: three words, then the payload at once. */
+TEST_F(wire, bytes)
+{
+	static const uint32_t features[] = { VU_SET_FEATURES, VU_VERSION, 8, 0x11223344, 0x55667788 };
+	struct vu_msg got, answer = message(VU_GET_FEATURES, 8, 0);
+	uint32_t raw[8];
+
+	ASSERT_EQ(20, write(self->fd[1], features, sizeof(features)));
+	ASSERT_EQ(1, vu_recv(self->fd[0], &got));
+	EXPECT_EQ(0x5566778811223344, got.u64);
+	answer.flags |= VU_FLAG_REPLY;
+	answer.u64 = 0x5566778811223344;
+	ASSERT_EQ(0, vu_send(self->fd[0], &answer));
+	ASSERT_EQ(20, recv(self->fd[1], raw, sizeof(raw), 0));
+	EXPECT_EQ(VU_GET_FEATURES, raw[0]);
+	EXPECT_EQ(5, raw[1]);
+	EXPECT_EQ(8, raw[2]);
+	EXPECT_EQ(0x11223344, raw[3]);
+	EXPECT_EQ(0x55667788, raw[4]);
+}
+
 /* Cut anywhere: an error, and no descriptor left. */
 TEST_F(wire, cut)
 {
-	struct vu_msg msg = message(VU_SET_FEATURES, 8, 0), got;
+	static const uint32_t features[] = { VU_SET_FEATURES, VU_VERSION, 8, 0, 0 };
+	struct vu_msg got;
 	int n;
 
-	for (n = 1; n < VU_HEADER_SIZE + 8; n++) {
+	for (n = 1; n < sizeof(features); n++) {
 		int pair[2];
 
 		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-		ASSERT_EQ(n, write(pair[1], &msg, n));
+		ASSERT_EQ(n, write(pair[1], features, n));
 		close(pair[1]);
 		EXPECT_GT(0, vu_recv(pair[0], &got));
 		close(pair[0]);

@@ -3,6 +3,7 @@
  * asvm qemu: the same guest under QEMU, with its disks through the bridge and its
  * networks on /dev/asv-net. For every guest that asvm cannot boot itself.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -323,11 +324,11 @@ static int make_plan(struct plan *plan)
 /* A word as a shell reads it back. */
 static void print_word(const char *word)
 {
-	static const char plain[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-		"-_./:,=+%@";
+	const char *p = word;
 
-	if (*word && word[strspn(word, plain)] == '\0') {
+	while (isalnum((unsigned char)*p) || (*p && strchr("-_./:,=+%@", *p)))
+		p++;
+	if (*word && !*p) {
 		fputs(word, stdout);
 		return;
 	}

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+_Static_assert(offsetof(struct vu_msg, size) + 4 == VU_HEADER_SIZE, "wire format");
+
 #define CONFIG_HEADER offsetof(struct vu_config, bytes)
 
 /**
@@ -229,8 +231,11 @@ int vu_send(int sock, const struct vu_msg *msg)
 		char space[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = { };
-	struct iovec iov = { (void *)msg, VU_HEADER_SIZE + msg->size };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct iovec iov[] = {
+		{ (void *)msg, VU_HEADER_SIZE },
+		{ (void *)msg->bytes, msg->size },
+	};
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
 	if (msg->nfds) {
@@ -247,5 +252,5 @@ int vu_send(int sock, const struct vu_msg *msg)
 	n = sendmsg(sock, &mh, MSG_NOSIGNAL);
 	if (n < 0)
 		return -errno;
-	return n == (ssize_t)iov.iov_len ? 0 : -EPIPE;
+	return n == (ssize_t)(VU_HEADER_SIZE + msg->size) ? 0 : -EPIPE;
 }

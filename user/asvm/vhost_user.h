@@ -135,7 +135,8 @@ struct vu_msg {
 	unsigned int nfds;
 };
 
-#define VU_HEADER_SIZE		offsetof(struct vu_msg, u64)
+/* On the wire the payload follows at once, without the padding that it has here. */
+#define VU_HEADER_SIZE		12
 #define VU_PAYLOAD_MAX		sizeof(((struct vu_msg *)0)->bytes)
 
 /**
