@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* POSIX ACLs, kept as attributes in the form that posix_acl_to_xattr() makes. */
+#include <linux/fs.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+
+#include "sffs.h"
+
+static int sffs_acl_index(int type)
+{
+	return type == ACL_TYPE_ACCESS ? SFFS_XATTR_ACL_ACCESS : SFFS_XATTR_ACL_DEFAULT;
+}
+
+struct posix_acl *sffs_get_acl(struct inode *inode, int type, bool rcu)
+{
+	int index = sffs_acl_index(type), size;
+	struct posix_acl *acl;
+	void *buf;
+
+	if (rcu)
+		return ERR_PTR(-ECHILD);
+	size = sffs_xattr_get(inode, index, "", NULL, 0);
+	if (size == -ENODATA || !size)
+		return NULL;
+	if (size < 0)
+		return ERR_PTR(size);
+	buf = kmalloc(size, GFP_NOFS);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	size = sffs_xattr_get(inode, index, "", buf, size);
+	if (size == -ENODATA)
+		acl = NULL;
+	else if (size < 0)
+		acl = ERR_PTR(size);
+	else
+		acl = posix_acl_from_xattr(&init_user_ns, buf, size);
+	kfree(buf);
+	return acl;
+}
+
+/* The attribute's form of an ACL; the caller frees it. */
+static void *sffs_acl_value(struct posix_acl *acl, size_t *size)
+{
+	void *buf;
+	int len;
+
+	*size = posix_acl_xattr_size(acl->a_count);
+	buf = kmalloc(*size, GFP_NOFS);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	len = posix_acl_to_xattr(&init_user_ns, acl, buf, *size);
+	if (len >= 0)
+		return buf;
+	kfree(buf);
+	return ERR_PTR(len);
+}
+
+/* The mode follows the ACL, in a transaction after it. */
+static int sffs_acl_set_mode(struct inode *inode, umode_t mode)
+{
+	struct sffs_tx tx;
+	int err, err2;
+
+	sffs_tx_init(&tx, inode->i_sb);
+	err = sffs_tx_start(&tx, 1);
+	if (err)
+		return err;
+	inode->i_mode = mode;
+	inode_set_ctime_current(inode);
+	err = sffs_store_inode(&tx, inode);
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2;
+}
+
+int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_acl *acl, int type)
+{
+	struct inode *inode = asv_acl_inode(target);
+	umode_t mode = inode->i_mode;
+	void *value = NULL;
+	size_t size = 0;
+	int err;
+
+	if (type == ACL_TYPE_DEFAULT && !S_ISDIR(inode->i_mode))
+		return acl ? -EACCES : 0;
+	if (type == ACL_TYPE_ACCESS && acl) {
+		err = posix_acl_update_mode(idmap, inode, &mode, &acl);
+		if (err)
+			return err;
+	}
+	if (acl) {
+		value = sffs_acl_value(acl, &size);
+		if (IS_ERR(value))
+			return PTR_ERR(value);
+	}
+	err = sffs_xattr_set(inode, sffs_acl_index(type), "", value, size, 0);
+	kfree(value);
+	if (err == -ENODATA && !acl)
+		err = 0;
+	if (!err && mode != inode->i_mode)
+		err = sffs_acl_set_mode(inode, mode);
+	if (!err)
+		set_cached_acl(inode, type, acl);
+	return err;
+}
+
+/* For a new inode, in the transaction that makes it. */
+int sffs_init_acl(struct sffs_tx *tx, struct inode *inode, struct posix_acl *acl, int type)
+{
+	size_t size;
+	void *value = sffs_acl_value(acl, &size);
+	int err;
+
+	if (IS_ERR(value))
+		return PTR_ERR(value);
+	err = sffs_xattr_set_new(tx, inode, sffs_acl_index(type), "", value, size);
+	kfree(value);
+	if (!err)
+		set_cached_acl(inode, type, acl);
+	return err;
+}

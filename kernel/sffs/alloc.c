@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taking blocks from the group that a transaction has reserved them in, and
+ * giving blocks back. Both change one header and one or two bitmap blocks.
+ */
+#include "bitmap.h"
+#include "sffs.h"
+
+/* A run this long is taken at once; shorter ones compete within a bitmap block. */
+#define SFFS_RUN_ENOUGH		2048U
+
+struct sffs_run {
+	u32 start;			/* bit in the bitmap block */
+	u32 count;
+};
+
+/* The best free run from @from on: the first that is long enough, or the longest. */
+static void sffs_find_run(struct sffs_group_info *g, const struct sffs_bitmap *bm, u32 k,
+			  u32 from, u32 max, struct sffs_run *best)
+{
+	u32 first = k * SFFS_BITMAP_BITS, enough = min(max, SFFS_RUN_ENOUGH);
+
+	best->count = 0;
+	while (from < SFFS_BITMAP_BITS && best->count < enough) {
+		u32 start, end;
+
+		start = sffs_bits_find(bm->allocated, from, SFFS_BITMAP_BITS, false);
+		if (start == SFFS_BITMAP_BITS)
+			break;
+		end = sffs_bits_find(bm->allocated, start, min(SFFS_BITMAP_BITS, start + max),
+				     true);
+		from = end;
+		start += first;
+		end += first;
+		sffs_busy_trim(g, &start, &end);
+		if (end > start && end - start > best->count) {
+			best->start = start - first;
+			best->count = end - start;
+		}
+		/* Go on behind the busy part when it cut the run short. */
+		if (end - first < from)
+			from = max(end - first, start - first) + 1;
+	}
+}
+
+static int sffs_take_run(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
+			 struct buffer_head *bh, u32 k, const struct sffs_run *run)
+{
+	struct sffs_bitmap *bm = (struct sffs_bitmap *)bh->b_data;
+	u32 unmapped, free = le16_to_cpu(gh->sum[k].free), un = le16_to_cpu(gh->sum[k].unmapped);
+
+	sffs_bits_set(bm->allocated, run->start, run->count, true);
+	unmapped = sffs_bits_set(bm->unmapped, run->start, run->count, false);
+	if (free < run->count || un < unmapped || g->free < run->count || g->unmapped < unmapped) {
+		sffs_damage(tx->sb, bh->b_blocknr, "more free blocks than its group counts");
+		return -EFSCORRUPTED;
+	}
+	gh->sum[k].free = cpu_to_le16(free - run->count);
+	gh->sum[k].unmapped = cpu_to_le16(un - unmapped);
+	g->free -= run->count;
+	g->unmapped -= unmapped;
+	gh->free_blocks = cpu_to_le32(g->free);
+	gh->unmapped_blocks = cpu_to_le32(g->unmapped);
+	sffs_tx_dirty(tx, bh);
+	return 0;
+}
+
+/* The promise is kept: the blocks are no longer reserved. */
+static void sffs_use_reservation(struct sffs_tx *tx, struct sffs_group_info *g, u32 count)
+{
+	unsigned int i;
+
+	for (i = 0; i < tx->nr; i++) {
+		if (tx->group[i].g != g)
+			continue;
+		count = min(count, tx->group[i].reserved);
+		tx->group[i].reserved -= count;
+		g->reserved -= count;
+	}
+}
+
+/* Look through the group's bitmap blocks, from the goal's on. */
+static int sffs_search(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
+		       u32 goal, u32 min, u32 max, u32 *start, u32 *count)
+{
+	u32 nr = g->lock.sbi->bitmap_blocks, i;
+
+	for (i = 0; i <= nr; i++) {
+		u32 k = (goal / SFFS_BITMAP_BITS + i) % nr;
+		u32 from = i ? 0 : goal % SFFS_BITMAP_BITS;
+		struct buffer_head *bh;
+		struct sffs_run run;
+		int err;
+
+		if ((le16_to_cpu(gh->sum[k].free) & ~SFFS_BMS_UNINIT) < min)
+			continue;
+		bh = sffs_group_bitmap(g, gh, k, tx);
+		if (IS_ERR(bh))
+			return PTR_ERR(bh);
+		sffs_find_run(g, (struct sffs_bitmap *)bh->b_data, k, from, max, &run);
+		if (run.count < min) {
+			brelse(bh);
+			continue;
+		}
+		err = sffs_take_run(tx, g, gh, bh, k, &run);
+		brelse(bh);
+		*start = k * SFFS_BITMAP_BITS + run.start;
+		*count = run.count;
+		return err;
+	}
+	return -ENOSPC;
+}
+
+/**
+ * sffs_alloc() - take a run of blocks from the transaction's group
+ * @tx: running transaction with a reservation
+ * @goal: block near which they should be
+ * @min: fewest blocks that are of use; the reservation covers these
+ * @max: most blocks wanted; runs do not cross a bitmap block
+ * @block: set to the first block
+ * @count: set to their number
+ *
+ * Return: 0, -ENOSPC if there is no run of @min blocks in the group, or an error.
+ */
+int sffs_alloc(struct sffs_tx *tx, u64 goal, u32 min, u32 max, u64 *block, u32 *count)
+{
+	struct sffs_group_info *g = tx->space_group;
+	struct buffer_head *bh;
+	u32 at, start = 0;
+	int err;
+
+	if (WARN_ON_ONCE(!g))
+		return -ENOSPC;
+	mutex_lock(&g->mutex);
+	bh = sffs_group_header(g);
+	if (IS_ERR(bh)) {
+		err = PTR_ERR(bh);
+		goto unlock;
+	}
+	err = sffs_tx_access(tx, bh);
+	if (err)
+		goto release;
+	/* What goes beyond the own reservation must not eat into another's. */
+	max = min(max, min + sffs_group_avail(g));
+	at = sffs_group_of(g->lock.sbi, goal) == g ? goal - sffs_group_start(g) : g->hint;
+	err = sffs_search(tx, g, (struct sffs_group *)bh->b_data, at, min, max, &start, count);
+	sffs_tx_dirty(tx, bh);
+	if (err)
+		goto release;
+	sffs_use_reservation(tx, g, min);
+	g->hint = start + *count < g->blocks ? start + *count : 0;
+	*block = sffs_group_start(g) + start;
+release:
+	brelse(bh);
+unlock:
+	mutex_unlock(&g->mutex);
+	return err;
+}
+
+/* One block for metadata. */
+int sffs_alloc_meta(struct sffs_tx *tx, u64 goal, u64 *block)
+{
+	u32 count;
+
+	return sffs_alloc(tx, goal, 1, 1, block, &count);
+}
+
+/* Clear the bits of @count blocks from @bit on of one bitmap block. */
+static int sffs_free_bits(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
+			  u32 k, u32 bit, u32 count)
+{
+	struct buffer_head *bh = sffs_group_bitmap(g, gh, k, tx);
+	struct sffs_bitmap *bm;
+	int err = 0;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	bm = (struct sffs_bitmap *)bh->b_data;
+	if (sffs_bits_find(bm->allocated, bit, bit + count, false) != bit + count ||
+	    sffs_bits_find(bm->unmapped, bit, bit + count, true) != bit + count) {
+		sffs_damage(tx->sb, bh->b_blocknr, "blocks to be freed are free already");
+		err = -EFSCORRUPTED;
+		goto out;
+	}
+	sffs_bits_set(bm->allocated, bit, count, false);
+	gh->sum[k].free = cpu_to_le16(le16_to_cpu(gh->sum[k].free) + count);
+	g->free += count;
+	gh->free_blocks = cpu_to_le32(g->free);
+	sffs_tx_dirty(tx, bh);
+out:
+	brelse(bh);
+	return err;
+}
+
+/**
+ * sffs_free() - give blocks back
+ * @tx: running transaction that holds the group (sffs_tx_add_group())
+ * @block: first block
+ * @count: blocks, all in one group
+ * @meta: they were metadata: their journal entries are revoked
+ *
+ * Return: 0 or an error.
+ */
+int sffs_free(struct sffs_tx *tx, u64 block, u32 count, bool meta)
+{
+	struct sffs_group_info *g = sffs_group_of(SFFS_SB(tx->sb), block);
+	struct buffer_head *bh;
+	u32 start, done, i;
+	int err;
+
+	if (!g || block - sffs_group_start(g) < SFFS_GROUP_BITMAP + g->lock.sbi->bitmap_blocks ||
+	    count > g->blocks || block - sffs_group_start(g) > g->blocks - count) {
+		sffs_damage(tx->sb, block, "cannot be freed: not in use by files");
+		return -EFSCORRUPTED;
+	}
+	err = sffs_group_load(g);
+	if (err)
+		return err;
+	for (i = 0; meta && i < count; i++) {
+		err = sffs_tx_revoke(tx, block + i);
+		if (err)
+			return err;
+	}
+	start = block - sffs_group_start(g);
+	mutex_lock(&g->mutex);
+	bh = sffs_group_header(g);
+	if (IS_ERR(bh)) {
+		err = PTR_ERR(bh);
+		goto unlock;
+	}
+	err = sffs_tx_access(tx, bh);
+	for (done = 0; !err && done < count;) {
+		u32 bit = (start + done) % SFFS_BITMAP_BITS;
+		u32 n = min(count - done, SFFS_BITMAP_BITS - bit);
+
+		err = sffs_free_bits(tx, g, (struct sffs_group *)bh->b_data,
+				     (start + done) / SFFS_BITMAP_BITS, bit, n);
+		done += n;
+	}
+	if (!err) {
+		sffs_busy_add(tx, g, start, count, meta);
+		sffs_tx_dirty(tx, bh);
+	}
+	brelse(bh);
+unlock:
+	mutex_unlock(&g->mutex);
+	return err;
+}

@@ -1,0 +1,808 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The extent tree of a file. All changes go through sffs_splice(), which puts
+ * some extents in the place of others in one leaf.
+ *
+ * tree_sem is held for writing around a change, inside the handle. A change is
+ * planned before the handle starts, so it looks again once it has the tree, and
+ * goes back to planning if a completion of writeback has changed it meanwhile.
+ */
+#include "sffs.h"
+
+/* Extents that one transaction of a punch frees, and blocks, to bound its size. */
+#define SFFS_PUNCH_EXTENTS	32U
+#define SFFS_PUNCH_BLOCKS	(4 * SFFS_BITMAP_BITS)
+
+struct sffs_leaf {
+	struct sffs_path path;
+	struct sffs_extent *ext;
+	unsigned int count;
+	unsigned int max;
+	int pos;			/* last extent that starts at or before the key; -1: none */
+};
+
+static u64 ext_first(const struct sffs_extent *e)
+{
+	return le64_to_cpu(e->file_block);
+}
+
+static u64 ext_count(const struct sffs_extent *e)
+{
+	return le32_to_cpu(e->count);
+}
+
+static u64 ext_end(const struct sffs_extent *e)
+{
+	return ext_first(e) + ext_count(e);
+}
+
+static bool ext_unwritten(const struct sffs_extent *e)
+{
+	return e->flags & cpu_to_le32(SFFS_EXTENT_UNWRITTEN);
+}
+
+static struct sffs_extent ext_make(u64 first, u64 block, u64 count, bool unwritten)
+{
+	return (struct sffs_extent){
+		.file_block = cpu_to_le64(first),
+		.block = cpu_to_le64(block),
+		.count = cpu_to_le32(count),
+		.flags = cpu_to_le32(unwritten ? SFFS_EXTENT_UNWRITTEN : 0),
+	};
+}
+
+/* The part of @e in [first, end), which it overlaps. */
+static struct sffs_extent ext_part(const struct sffs_extent *e, u64 first, u64 end)
+{
+	first = max(first, ext_first(e));
+	end = min(end, ext_end(e));
+	return ext_make(first, le64_to_cpu(e->block) + first - ext_first(e), end - first,
+			ext_unwritten(e));
+}
+
+static bool ext_mergeable(const struct sffs_extent *a, const struct sffs_extent *b)
+{
+	return a->flags == b->flags && ext_end(a) == ext_first(b) &&
+	       le64_to_cpu(a->block) + ext_count(a) == le64_to_cpu(b->block) &&
+	       ext_count(a) + ext_count(b) <= U32_MAX;
+}
+
+static int ext_check(struct inode *inode, const struct sffs_extent *e)
+{
+	const struct sffs_sb_info *sbi = SFFS_SB(inode->i_sb);
+	u64 block = le64_to_cpu(e->block);
+
+	if (likely(e->count && block >= sbi->first_group_block && block < sbi->blocks &&
+		   ext_count(e) <= sbi->blocks - block &&
+		   ext_first(e) < SFFS_MAX_FILE_BLOCKS))
+		return 0;
+	sffs_damage(inode->i_sb, SFFS_I(inode)->bh->b_blocknr, "impossible extent of inode %lu",
+		    inode->i_ino);
+	return -EFSCORRUPTED;
+}
+
+static int leaf_open(struct inode *inode, struct sffs_leaf *leaf, u64 key)
+{
+	unsigned int level = leaf->path.depth - 1, low = 0, high;
+	struct sffs_node_head *head = sffs_node_head(inode, &leaf->path, level);
+
+	leaf->ext = (struct sffs_extent *)(head + 1);
+	leaf->count = le16_to_cpu(head->count);
+	leaf->max = level ? SFFS_NODE_EXTENTS : SFFS_ROOT_EXTENTS;
+	if (leaf->count > leaf->max) {
+		sffs_damage(inode->i_sb, sffs_node_bh(inode, &leaf->path, level)->b_blocknr,
+			    "too many extents");
+		return -EFSCORRUPTED;
+	}
+	high = leaf->count;
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (ext_first(&leaf->ext[mid]) <= key)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	leaf->pos = (int)low - 1;
+	return leaf->pos < 0 ? 0 : ext_check(inode, &leaf->ext[leaf->pos]);
+}
+
+/* On error the path has been put. */
+static int leaf_find(struct inode *inode, struct sffs_leaf *leaf, u64 key)
+{
+	int err = sffs_tree_find(inode, key, SFFS_MAGIC_EXTENTS, &leaf->path);
+
+	if (!err)
+		err = leaf_open(inode, leaf, key);
+	if (err)
+		sffs_path_put(&leaf->path);
+	return err;
+}
+
+static bool leaf_covers(const struct sffs_leaf *leaf, u64 key)
+{
+	return leaf->pos >= 0 && key < ext_end(&leaf->ext[leaf->pos]);
+}
+
+static struct buffer_head *leaf_bh(struct inode *inode, struct sffs_leaf *leaf)
+{
+	return sffs_node_bh(inode, &leaf->path, leaf->path.depth - 1);
+}
+
+static void leaf_set_count(struct inode *inode, struct sffs_leaf *leaf, unsigned int count)
+{
+	sffs_node_head(inode, &leaf->path, leaf->path.depth - 1)->count = cpu_to_le16(count);
+	leaf->count = count;
+}
+
+/* Where the next extent behind the leaf's position starts, or an earlier place. */
+static u64 leaf_next(struct inode *inode, struct sffs_leaf *leaf)
+{
+	if (leaf->pos + 1 < (int)leaf->count)
+		return ext_first(&leaf->ext[leaf->pos + 1]);
+	return sffs_tree_next_key(inode, &leaf->path);
+}
+
+/**
+ * sffs_map_find() - what is at a place in a file
+ * @inode: a file with an extent tree
+ * @file_block: the place
+ * @map: filled in; starts at @file_block
+ *
+ * Context: takes tree_sem for reading; the inode's cluster lock is held.
+ * Return: 0 or an error.
+ */
+int sffs_map_find(struct inode *inode, u64 file_block, struct sffs_map *map)
+{
+	struct sffs_leaf leaf;
+	int err;
+
+	map->file_block = file_block;
+	map->block = 0;
+	map->unwritten = false;
+	down_read(&SFFS_I(inode)->tree_sem);
+	err = leaf_find(inode, &leaf, file_block);
+	if (err)
+		goto unlock;
+	if (leaf_covers(&leaf, file_block)) {
+		const struct sffs_extent *e = &leaf.ext[leaf.pos];
+
+		map->block = le64_to_cpu(e->block) + file_block - ext_first(e);
+		map->count = ext_end(e) - file_block;
+		map->unwritten = ext_unwritten(e);
+	} else {
+		u64 next = leaf_next(inode, &leaf);
+
+		map->count = next > file_block ? next - file_block : 1;
+	}
+	sffs_path_put(&leaf.path);
+unlock:
+	up_read(&SFFS_I(inode)->tree_sem);
+	return err;
+}
+
+/* ---- Changes ---- */
+
+/* Make room in a full leaf. The path is put; the caller finds its place again. */
+static int leaf_split(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf *leaf)
+{
+	unsigned int keep, moved;
+	struct sffs_node_head *head;
+	struct buffer_head *bh;
+	u64 key;
+	int err;
+
+	if (leaf->path.depth == 1) {
+		err = sffs_tree_grow(tx, inode, SFFS_MAGIC_EXTENTS, sizeof(struct sffs_extent));
+		goto out;
+	}
+	/* Files mostly grow at their end: then leave the left leaf nearly full. */
+	keep = leaf->pos + 1 == (int)leaf->count ? leaf->count - 1 : leaf->count / 2;
+	moved = leaf->count - keep;
+	bh = sffs_tree_new_leaf(tx, inode, SFFS_MAGIC_EXTENTS);
+	err = PTR_ERR_OR_ZERO(bh);
+	if (err)
+		goto out;
+	head = (struct sffs_node_head *)(bh->b_data + sizeof(struct sffs_header));
+	head->count = cpu_to_le16(moved);
+	memcpy(head + 1, leaf->ext + keep, moved * sizeof(*leaf->ext));
+	memset(leaf->ext + keep, 0, moved * sizeof(*leaf->ext));
+	leaf_set_count(inode, leaf, keep);
+	key = ext_first((struct sffs_extent *)(head + 1));
+	sffs_tx_dirty(tx, bh);
+	sffs_tx_dirty(tx, leaf_bh(inode, leaf));
+	err = sffs_tree_add_leaf(tx, inode, &leaf->path, key, bh->b_blocknr);
+	brelse(bh);
+out:
+	sffs_path_put(&leaf->path);
+	return err;
+}
+
+/* Join neighbours in a short list; returns the new length. */
+static unsigned int ext_join(struct sffs_extent *e, unsigned int n)
+{
+	unsigned int i, out = 0;
+
+	for (i = 1; i < n; i++) {
+		if (ext_mergeable(&e[out], &e[i]))
+			le32_add_cpu(&e[out].count, ext_count(&e[i]));
+		else
+			e[++out] = e[i];
+	}
+	return n ? out + 1 : 0;
+}
+
+/**
+ * sffs_splice() - put extents in the place of others
+ * @tx: running transaction
+ * @inode: the file, tree_sem held for writing
+ * @leaf: where
+ * @at: first extent of the leaf to be replaced
+ * @old: how many
+ * @ext: what comes there, sorted, with the leaf's neighbours not included
+ * @new: how many, at most 3
+ *
+ * Neighbours that can be joined are joined.
+ *
+ * Return: 0; -EAGAIN when the leaf was full, has been split and its path put; or
+ * an error, the path put.
+ */
+static int sffs_splice(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf *leaf,
+		       unsigned int at, unsigned int old, const struct sffs_extent *ext,
+		       unsigned int new)
+{
+	struct sffs_extent list[5];
+	unsigned int n = 0;
+	int err;
+
+	err = sffs_tx_access(tx, leaf_bh(inode, leaf));
+	if (err) {
+		sffs_path_put(&leaf->path);
+		return err;
+	}
+	if (at && new) {
+		list[n++] = leaf->ext[--at];
+		old++;
+	}
+	memcpy(list + n, ext, new * sizeof(*ext));
+	n += new;
+	if (at + old < leaf->count && new)
+		list[n++] = leaf->ext[at + old++];
+	n = ext_join(list, n);
+	if (leaf->count - old + n > leaf->max)
+		return leaf_split(tx, inode, leaf) ?: -EAGAIN;
+
+	memmove(leaf->ext + at + n, leaf->ext + at + old,
+		(leaf->count - at - old) * sizeof(*ext));
+	memcpy(leaf->ext + at, list, n * sizeof(*ext));
+	if (n < old)
+		memset(leaf->ext + leaf->count - old + n, 0, (old - n) * sizeof(*ext));
+	leaf_set_count(inode, leaf, leaf->count - old + n);
+	sffs_tx_dirty(tx, leaf_bh(inode, leaf));
+	WRITE_ONCE(SFFS_I(inode)->map_seq, SFFS_I(inode)->map_seq + 1);
+	return 0;
+}
+
+/* Replace one extent by two that touch, which sffs_splice() would join again. */
+static int sffs_put_apart(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf *leaf,
+			  const struct sffs_extent *part)
+{
+	unsigned int at = leaf->pos;
+	int err = sffs_tx_access(tx, leaf_bh(inode, leaf));
+
+	if (err) {
+		sffs_path_put(&leaf->path);
+		return err;
+	}
+	if (leaf->count == leaf->max)
+		return leaf_split(tx, inode, leaf) ?: -EAGAIN;
+	memmove(leaf->ext + at + 2, leaf->ext + at + 1,
+		(leaf->count - at - 1) * sizeof(*part));
+	memcpy(leaf->ext + at, part, 2 * sizeof(*part));
+	leaf_set_count(inode, leaf, leaf->count + 1);
+	sffs_tx_dirty(tx, leaf_bh(inode, leaf));
+	WRITE_ONCE(SFFS_I(inode)->map_seq, SFFS_I(inode)->map_seq + 1);
+	return 0;
+}
+
+/* Add an extent where there is a hole. */
+static int sffs_map_insert(struct sffs_tx *tx, struct inode *inode, const struct sffs_extent *e)
+{
+	struct sffs_leaf leaf;
+	int err;
+
+	do {
+		err = leaf_find(inode, &leaf, ext_first(e));
+		if (err)
+			return err;
+		err = sffs_splice(tx, inode, &leaf, leaf.pos + 1, 0, e, 1);
+	} while (err == -EAGAIN);
+	if (!err)
+		sffs_path_put(&leaf.path);
+	return err;
+}
+
+/**
+ * sffs_map_insert_written() - add an extent whose data is on disk already
+ * @tx: running transaction with space for the tree
+ * @inode: the file; the caller stores it
+ * @file_block: where, a hole
+ * @block: first block
+ * @count: blocks
+ */
+int sffs_map_insert_written(struct sffs_tx *tx, struct inode *inode, u64 file_block, u64 block,
+			    u32 count)
+{
+	struct sffs_extent e = ext_make(file_block, block, count, false);
+	int err;
+
+	down_write(&SFFS_I(inode)->tree_sem);
+	err = sffs_map_insert(tx, inode, &e);
+	up_write(&SFFS_I(inode)->tree_sem);
+	return err;
+}
+
+/* Put the inode's own fields into its block and end the transaction. */
+static int sffs_map_finish(struct sffs_tx *tx, struct inode *inode, int err)
+{
+	int err2 = sffs_store_inode(tx, inode);
+
+	up_write(&SFFS_I(inode)->tree_sem);
+	err = err ?: err2;
+	err2 = sffs_tx_stop(tx);
+	return err ?: err2;
+}
+
+static void sffs_map_plan(struct sffs_tx *tx, struct inode *inode, bool urgent)
+{
+	sffs_tx_init(tx, inode->i_sb);
+	tx->urgent = urgent;
+}
+
+/* Where new blocks of the file should be: behind what comes before them. */
+static u64 sffs_map_goal(struct inode *inode, struct sffs_leaf *leaf)
+{
+	if (leaf->pos >= 0)
+		return le64_to_cpu(leaf->ext[leaf->pos].block) +
+		       ext_count(&leaf->ext[leaf->pos]);
+	return SFFS_I(inode)->bh->b_blocknr;
+}
+
+static int sffs_map_goal_of(struct inode *inode, u64 file_block, u64 *goal)
+{
+	struct sffs_leaf leaf;
+	int err;
+
+	down_read(&SFFS_I(inode)->tree_sem);
+	err = leaf_find(inode, &leaf, file_block);
+	if (!err) {
+		*goal = sffs_map_goal(inode, &leaf);
+		sffs_path_put(&leaf.path);
+	}
+	up_read(&SFFS_I(inode)->tree_sem);
+	return err;
+}
+
+/* With the tree held: fill the hole at @file_block, or report what is there now. */
+static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block, u64 want,
+			 struct sffs_map *map)
+{
+	struct sffs_extent e;
+	struct sffs_leaf leaf;
+	u64 block, goal;
+	u32 count;
+	int err;
+
+	err = leaf_find(inode, &leaf, file_block);
+	if (err)
+		return err;
+	map->file_block = file_block;
+	if (leaf_covers(&leaf, file_block)) {
+		e = ext_part(&leaf.ext[leaf.pos], file_block, U64_MAX);
+		sffs_path_put(&leaf.path);
+		goto out;
+	}
+	want = min(want, leaf_next(inode, &leaf) - file_block);
+	goal = sffs_map_goal(inode, &leaf);
+	sffs_path_put(&leaf.path);
+	err = sffs_alloc(tx, goal, 1, min_t(u64, want, SFFS_BITMAP_BITS), &block, &count);
+	if (err)
+		return err;
+	sffs_add_blocks(inode, count);
+	e = ext_make(file_block, block, count, true);
+	err = sffs_map_insert(tx, inode, &e);
+	if (err)
+		return err;
+out:
+	map->block = le64_to_cpu(e.block);
+	map->count = ext_count(&e);
+	map->unwritten = ext_unwritten(&e);
+	return 0;
+}
+
+/**
+ * sffs_map_alloc() - put unwritten blocks into a hole
+ * @inode: the file
+ * @file_block: where
+ * @want: blocks wanted; fewer may come
+ * @map: what is there now; starts at @file_block
+ *
+ * Context: starts a transaction; the inode's cluster lock is held exclusively.
+ * Return: 0, -ENOSPC, or an error.
+ */
+int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_map *map)
+{
+	struct sffs_tx tx;
+	u64 goal;
+	int err;
+
+	err = sffs_map_goal_of(inode, file_block, &goal);
+	if (err)
+		return err;
+	sffs_map_plan(&tx, inode, false);
+	err = sffs_tx_reserve(&tx, goal, 1 + SFFS_TREE_BLOCKS);
+	if (err)
+		return err;
+	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
+	if (err)
+		return err;
+	down_write(&SFFS_I(inode)->tree_sem);
+	err = sffs_map_fill(&tx, inode, file_block, want, map);
+	return sffs_map_finish(&tx, inode, err);
+}
+
+/* Change the state of the first extent that overlaps [first, end); moves @first on. */
+static int sffs_convert_one(struct sffs_tx *tx, struct inode *inode, u64 *first, u64 end,
+			    bool unwritten)
+{
+	struct sffs_extent part[3], e;
+	struct sffs_leaf leaf;
+	unsigned int n = 0;
+	u64 to;
+	int err;
+
+	do {
+		err = leaf_find(inode, &leaf, *first);
+		if (err)
+			return err;
+		if (!leaf_covers(&leaf, *first)) {
+			*first = leaf_next(inode, &leaf);
+			break;
+		}
+		e = leaf.ext[leaf.pos];
+		to = min(end, ext_end(&e));
+		if (ext_unwritten(&e) == unwritten) {
+			*first = to;
+			break;
+		}
+		n = 0;
+		if (ext_first(&e) < *first)
+			part[n++] = ext_part(&e, 0, *first);
+		part[n] = ext_part(&e, *first, to);
+		part[n++].flags = cpu_to_le32(unwritten ? SFFS_EXTENT_UNWRITTEN : 0);
+		if (to < ext_end(&e))
+			part[n++] = ext_part(&e, to, U64_MAX);
+		err = sffs_splice(tx, inode, &leaf, leaf.pos, 1, part, n);
+		if (err == -EAGAIN)
+			continue;
+		if (err)
+			return err;
+		*first = to;
+	} while (err == -EAGAIN);
+	sffs_path_put(&leaf.path);
+	return 0;
+}
+
+/**
+ * sffs_map_convert() - mark blocks as written, or as unwritten
+ * @inode: the file
+ * @first: first block of the range; holes in it stay holes
+ * @end: behind its last block
+ * @unwritten: what they become
+ *
+ * Context: starts transactions; the inode's cluster lock is held exclusively.
+ */
+int sffs_map_convert(struct inode *inode, u64 first, u64 end, bool unwritten)
+{
+	struct sffs_tx tx;
+	int err = 0;
+
+	while (!err && first < end) {
+		sffs_map_plan(&tx, inode, true);
+		err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+		if (err)
+			return err;
+		err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
+		if (err)
+			return err;
+		down_write(&SFFS_I(inode)->tree_sem);
+		err = sffs_convert_one(&tx, inode, &first, end, unwritten);
+		err = sffs_map_finish(&tx, inode, err);
+	}
+	return err;
+}
+
+/* Find the first extent that overlaps [first, end): 0, -ENOENT, or an error. */
+static int leaf_first_in(struct inode *inode, struct sffs_leaf *leaf, u64 first, u64 end)
+{
+	int err = leaf_find(inode, leaf, first);
+
+	if (err)
+		return err;
+	if (leaf_covers(leaf, first))
+		return 0;
+	if (++leaf->pos == (int)leaf->count) {
+		err = sffs_tree_step(inode, SFFS_MAGIC_EXTENTS, &leaf->path, 1);
+		if (!err)
+			err = leaf_open(inode, leaf, U64_MAX);
+		if (err)
+			goto put;
+		leaf->pos = 0;
+	}
+	err = ext_check(inode, &leaf->ext[leaf->pos]);
+	if (!err && ext_first(&leaf->ext[leaf->pos]) >= end)
+		err = -ENOENT;
+	if (!err)
+		return 0;
+put:
+	sffs_path_put(&leaf->path);
+	return err;
+}
+
+/* Cut up to a bounded piece out of one extent: 0, -EAGAIN after a split, or an error. */
+static int sffs_punch_extent(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf *leaf,
+			     u64 first, u64 end, u32 *budget)
+{
+	struct sffs_extent e = leaf->ext[leaf->pos], part[2], cut;
+	unsigned int n = 0;
+	int err;
+
+	first = max(first, ext_first(&e));
+	end = min3(end, ext_end(&e), first + *budget);
+	cut = ext_part(&e, first, end);
+	if (ext_first(&e) < first)
+		part[n++] = ext_part(&e, 0, first);
+	if (end < ext_end(&e))
+		part[n++] = ext_part(&e, end, U64_MAX);
+	err = sffs_splice(tx, inode, leaf, leaf->pos, 1, part, n);
+	if (err)
+		return err;
+	*budget -= ext_count(&cut);
+	sffs_add_blocks(inode, -(s64)ext_count(&cut));
+	err = sffs_free(tx, le64_to_cpu(cut.block), ext_count(&cut), false);
+	if (err)
+		sffs_path_put(&leaf->path);
+	return err;
+}
+
+/* One transaction's worth, with the tree held: -ENOENT when there is nothing left. */
+static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end)
+{
+	u32 budget = SFFS_PUNCH_BLOCKS;
+	struct sffs_leaf leaf;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < SFFS_PUNCH_EXTENTS && budget; i++) {
+		err = leaf_first_in(inode, &leaf, first, end);
+		if (err)
+			break;
+		/* The plan no longer fits, or has been used up: make a new one. */
+		if (!sffs_tx_has_group(tx, le64_to_cpu(leaf.ext[leaf.pos].block)) ||
+		    !sffs_tree_drop_planned(tx, inode, &leaf.path)) {
+			sffs_path_put(&leaf.path);
+			break;
+		}
+		err = sffs_punch_extent(tx, inode, &leaf, first, end, &budget);
+		if (err == -EAGAIN)
+			continue;
+		if (err)
+			break;
+		if (!leaf.count && leaf.path.depth > 1)
+			err = sffs_tree_drop_leaf(tx, inode, &leaf.path);
+		sffs_path_put(&leaf.path);
+		if (err)
+			break;
+	}
+	return err == -EAGAIN ? 0 : err;
+}
+
+/* Which groups will the next transaction of a punch change? */
+static int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end)
+{
+	struct sffs_leaf leaf;
+	int err;
+
+	down_read(&SFFS_I(inode)->tree_sem);
+	err = leaf_first_in(inode, &leaf, first, end);
+	if (!err) {
+		err = sffs_tx_add_group(tx, le64_to_cpu(leaf.ext[leaf.pos].block));
+		if (!err)
+			err = sffs_tree_plan_drop(tx, inode, &leaf.path);
+		sffs_path_put(&leaf.path);
+	}
+	up_read(&SFFS_I(inode)->tree_sem);
+	return err;
+}
+
+/**
+ * sffs_map_punch() - give back the blocks of a range
+ * @inode: the file
+ * @first: first block
+ * @end: behind the last block
+ *
+ * Context: starts transactions; the inode's cluster lock is held exclusively and
+ * nothing reads or writes the range through the page cache.
+ */
+int sffs_map_punch(struct inode *inode, u64 first, u64 end)
+{
+	struct sffs_tx tx;
+	int err;
+
+	for (;;) {
+		sffs_map_plan(&tx, inode, true);
+		err = sffs_punch_plan(&tx, inode, first, end);
+		if (!err)
+			err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr,
+					      SFFS_TREE_BLOCKS);
+		if (err) {
+			sffs_tx_cancel(&tx);
+			break;
+		}
+		err = sffs_tx_start(&tx, SFFS_TREE_CREDITS + 2 * SFFS_PUNCH_EXTENTS + 4);
+		if (err)
+			break;
+		down_write(&SFFS_I(inode)->tree_sem);
+		err = sffs_punch_some(&tx, inode, first, end);
+		err = sffs_map_finish(&tx, inode, err == -ENOENT ? 0 : err);
+		if (err)
+			break;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+/* ---- Shifting: the blocks stay, their place in the file changes ---- */
+
+/* Take out the first extent at or behind *from (or the last, to move up) and put it back. */
+static int sffs_shift_one(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf *leaf, s64 by)
+{
+	struct sffs_extent e = leaf->ext[leaf->pos];
+	int err;
+
+	err = sffs_splice(tx, inode, leaf, leaf->pos, 1, NULL, 0);
+	if (err)
+		return err;
+	if (!leaf->count && leaf->path.depth > 1)
+		err = sffs_tree_drop_leaf(tx, inode, &leaf->path);
+	sffs_path_put(&leaf->path);
+	if (err)
+		return err;
+	e.file_block = cpu_to_le64(ext_first(&e) + by);
+	return sffs_map_insert(tx, inode, &e);
+}
+
+/* Find the extent to be moved next: the first in [from, end), or the last. */
+static int leaf_to_shift(struct inode *inode, struct sffs_leaf *leaf, u64 from, u64 end, s64 by)
+{
+	int err;
+
+	if (by < 0)
+		return leaf_first_in(inode, leaf, from, end);
+	err = leaf_find(inode, leaf, end - 1);
+	if (err)
+		return err;
+	if (leaf->pos >= 0 && ext_first(&leaf->ext[leaf->pos]) >= from)
+		return 0;
+	if (leaf->pos < 0) {
+		err = sffs_tree_step(inode, SFFS_MAGIC_EXTENTS, &leaf->path, -1);
+		if (!err)
+			err = leaf_open(inode, leaf, end - 1);
+		if (!err && leaf->pos >= 0 && ext_first(&leaf->ext[leaf->pos]) >= from)
+			return 0;
+	}
+	sffs_path_put(&leaf->path);
+	return err ?: -ENOENT;
+}
+
+/* One extent in one transaction; moves the end of the range that is left. */
+static int sffs_shift_step(struct inode *inode, u64 *from, u64 *end, s64 by)
+{
+	struct sffs_leaf leaf;
+	struct sffs_tx tx;
+	u64 first, next;
+	int err;
+
+	sffs_map_plan(&tx, inode, true);
+	down_read(&SFFS_I(inode)->tree_sem);
+	err = leaf_to_shift(inode, &leaf, *from, *end, by);
+	if (!err) {
+		err = sffs_tree_plan_drop(&tx, inode, &leaf.path);
+		sffs_path_put(&leaf.path);
+	}
+	up_read(&SFFS_I(inode)->tree_sem);
+	if (!err)
+		err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+	if (err) {
+		sffs_tx_cancel(&tx);
+		return err;
+	}
+	err = sffs_tx_start(&tx, 2 * SFFS_TREE_CREDITS);
+	if (err)
+		return err;
+	down_write(&SFFS_I(inode)->tree_sem);
+	err = leaf_to_shift(inode, &leaf, *from, *end, by);
+	if (!err && !sffs_tree_drop_planned(&tx, inode, &leaf.path)) {
+		sffs_path_put(&leaf.path);	/* plan again */
+	} else if (!err) {
+		first = ext_first(&leaf.ext[leaf.pos]);
+		next = ext_end(&leaf.ext[leaf.pos]);
+		err = sffs_shift_one(&tx, inode, &leaf, by);
+		if (by < 0)
+			*from = next;
+		else
+			*end = first;
+	}
+	return sffs_map_finish(&tx, inode, err);
+}
+
+/**
+ * sffs_map_shift() - move the extents behind a place up or down
+ * @inode: the file, its page cache empty from there on
+ * @from: first block to move; no extent crosses it
+ * @by: blocks; what it is moved over is a hole
+ *
+ * Context: starts a transaction for each extent; the inode's cluster lock is held
+ * exclusively. A crash in between leaves the file shifted in part.
+ */
+int sffs_map_shift(struct inode *inode, u64 from, s64 by)
+{
+	u64 end = SFFS_MAX_FILE_BLOCKS;
+	int err;
+
+	do {
+		err = sffs_shift_step(inode, &from, &end, by);
+		cond_resched();
+	} while (!err);
+	return err == -ENOENT ? 0 : err;
+}
+
+/**
+ * sffs_map_cut() - make sure that no extent crosses a place
+ * @inode: the file
+ * @at: block that must start an extent if it is in one
+ *
+ * Two neighbours that touch would be joined again by a later change, so this is
+ * for the caller that changes what is behind @at next, under i_rwsem.
+ */
+int sffs_map_cut(struct inode *inode, u64 at)
+{
+	struct sffs_extent part[2], e;
+	struct sffs_leaf leaf;
+	struct sffs_tx tx;
+	int err;
+
+	sffs_map_plan(&tx, inode, false);
+	err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+	if (err)
+		return err;
+	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
+	if (err)
+		return err;
+	down_write(&SFFS_I(inode)->tree_sem);
+	do {
+		err = leaf_find(inode, &leaf, at);
+		if (err)
+			break;
+		if (!leaf_covers(&leaf, at) || ext_first(&leaf.ext[leaf.pos]) == at) {
+			sffs_path_put(&leaf.path);
+			break;
+		}
+		e = leaf.ext[leaf.pos];
+		part[0] = ext_part(&e, 0, at);
+		part[1] = ext_part(&e, at, U64_MAX);
+		err = sffs_put_apart(&tx, inode, &leaf, part);
+		if (!err)
+			sffs_path_put(&leaf.path);
+	} while (err == -EAGAIN);
+	return sffs_map_finish(&tx, inode, err);
+}

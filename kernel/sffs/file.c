@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading, writing, mapping and syncing files.
+ *
+ * User memory is touched neither under a cluster lock nor under a handle: I/O runs
+ * with page faults off, and what could not be copied is faulted in after the
+ * lock has been dropped, then the rest is done. The memory may be a mapping of
+ * this very file, or of one that another node waits for.
+ */
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/pagemap.h>
+#include <linux/uio.h>
+
+#include "sffs.h"
+
+/* Bytes that are faulted in before the next try; grows while faults go on. */
+#define SFFS_FAULT_WINDOW	SZ_256K
+
+/* After a partial result: fault in what comes next; false if that cannot be had. */
+static bool sffs_fault_in(struct iov_iter *iter, bool write_to_user)
+{
+	size_t window = min_t(size_t, iov_iter_count(iter), SFFS_FAULT_WINDOW);
+	size_t left;
+
+	if (!window || fatal_signal_pending(current))
+		return false;
+	left = write_to_user ? fault_in_iov_iter_writeable(iter, window) :
+			       fault_in_iov_iter_readable(iter, window);
+	return left < window;
+}
+
+/* ---- Reading ---- */
+
+static ssize_t sffs_direct_read(struct kiocb *iocb, struct iov_iter *to, ssize_t done)
+{
+	ssize_t ret;
+
+	to->nofault = true;
+	ret = iomap_dio_rw(iocb, to, &sffs_iomap_ops, NULL, IOMAP_DIO_PARTIAL, NULL, done);
+	to->nofault = false;
+	return ret;
+}
+
+static ssize_t sffs_buffered_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	ssize_t ret;
+
+	pagefault_disable();
+	ret = generic_file_read_iter(iocb, to);
+	pagefault_enable();
+	return ret;
+}
+
+static int sffs_lock_iocb(struct kiocb *iocb, struct sffs_lock *lock, enum sffs_lock_mode mode)
+{
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		return sffs_lock(lock, mode);
+	return sffs_trylock(lock, mode) ? 0 : -EAGAIN;
+}
+
+static int sffs_rwsem_iocb(struct kiocb *iocb, struct inode *inode, bool shared)
+{
+	if (iocb->ki_flags & IOCB_NOWAIT) {
+		if (shared ? inode_trylock_shared(inode) : inode_trylock(inode))
+			return 0;
+		return -EAGAIN;
+	}
+	if (shared)
+		inode_lock_shared(inode);
+	else
+		inode_lock(inode);
+	return 0;
+}
+
+/*
+ * Direct I/O that is still under way when the lock is dropped here is counted in
+ * i_dio_count, which whoever gives up the file's lock waits for.
+ */
+static ssize_t sffs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	bool direct = iocb->ki_flags & IOCB_DIRECT;
+	ssize_t done = 0, ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+	do {
+		size_t before = iov_iter_count(to);
+
+		ret = direct ? sffs_rwsem_iocb(iocb, inode, true) : 0;
+		if (ret)
+			break;
+		ret = sffs_lock_iocb(iocb, &si->lock, SFFS_LOCK_SHARED);
+		if (!ret) {
+			ret = direct ? sffs_direct_read(iocb, to, done) :
+				       sffs_buffered_read(iocb, to);
+			sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+		}
+		if (direct)
+			inode_unlock_shared(inode);
+		if (direct) {
+			/* iomap adds what was done before. */
+			if (ret > 0)
+				done = ret;
+		} else if (ret > 0) {
+			done += ret;
+		}
+		if (ret == -EIOCBQUEUED)
+			return ret;
+		if (ret < 0 && ret != -EFAULT)
+			break;
+		if (ret >= 0 && (!ret || !iov_iter_count(to)))
+			break;
+		/* Short without a fault: the end of the file. */
+		if (ret > 0 && before - iov_iter_count(to) && iocb->ki_pos >= i_size_read(inode))
+			break;
+		if (iocb->ki_flags & IOCB_NOWAIT) {
+			ret = -EAGAIN;
+			break;
+		}
+	} while (sffs_fault_in(to, true));
+	if (direct)
+		file_accessed(iocb->ki_filp);
+	return done ?: ret;
+}
+
+static ssize_t sffs_splice_read(struct file *in, loff_t *pos, struct pipe_inode_info *pipe,
+				size_t len, unsigned int flags)
+{
+	struct sffs_inode_info *si = SFFS_I(file_inode(in));
+	ssize_t ret = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+
+	if (ret)
+		return ret;
+	ret = filemap_splice_read(in, pos, pipe, len, flags);
+	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	return ret;
+}
+
+/* ---- Writing ---- */
+
+static int sffs_dio_write_end(struct kiocb *iocb, ssize_t size, int error, unsigned int flags)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t pos = iocb->ki_pos;
+	int err = error;
+
+	if (err || size <= 0)
+		return err;
+	if (flags & IOMAP_DIO_UNWRITTEN)
+		err = sffs_map_convert(inode, pos >> SFFS_BLOCK_SHIFT,
+				       DIV_ROUND_UP_ULL(pos + size, SFFS_BLOCK_SIZE), false);
+	if (!err && pos + size > i_size_read(inode)) {
+		i_size_write(inode, pos + size);
+		mark_inode_dirty(inode);
+	}
+	return err;
+}
+
+static const struct iomap_dio_ops sffs_dio_write_ops = {
+	.end_io = sffs_dio_write_end,
+};
+
+/* Zero what lies between the old end and a write behind it, in the old last block. */
+static int sffs_zero_tail(struct inode *inode, loff_t pos)
+{
+	loff_t old = i_size_read(inode);
+
+	if (pos <= old || !(old % SFFS_BLOCK_SIZE))
+		return 0;
+	return iomap_zero_range(inode, old, min(pos, round_up(old, SFFS_BLOCK_SIZE)) - old, NULL,
+				&sffs_write_iomap_ops);
+}
+
+static ssize_t sffs_direct_write(struct kiocb *iocb, struct iov_iter *from, bool exclusive,
+				 ssize_t done)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	unsigned int flags = IOMAP_DIO_PARTIAL;
+	ssize_t ret;
+
+	if (exclusive) {
+		ret = sffs_zero_tail(inode, iocb->ki_pos);
+		if (ret)
+			return ret;
+		/* Unaligned or behind the end: alone, and done on return. */
+		inode_dio_wait(inode);
+		flags |= IOMAP_DIO_FORCE_WAIT;
+	}
+	from->nofault = true;
+	ret = iomap_dio_rw(iocb, from, &sffs_write_iomap_ops, &sffs_dio_write_ops, flags, NULL,
+			   done);
+	from->nofault = false;
+	return ret;
+}
+
+static ssize_t sffs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	ssize_t ret = sffs_zero_tail(file_inode(iocb->ki_filp), iocb->ki_pos);
+
+	if (ret)
+		return ret;
+	pagefault_disable();
+	ret = iomap_file_buffered_write(iocb, from, &sffs_write_iomap_ops, NULL);
+	pagefault_enable();
+	return ret;
+}
+
+/* Must a direct write exclude others? Then it also may extend the file. */
+static bool sffs_dio_exclusive(struct inode *inode, struct kiocb *iocb, struct iov_iter *from)
+{
+	loff_t end = iocb->ki_pos + iov_iter_count(from);
+
+	return ((iocb->ki_pos | end) & (SFFS_BLOCK_SIZE - 1)) || end > i_size_read(inode) ||
+	       (iocb->ki_flags & IOCB_APPEND);
+}
+
+/* Checks, and one try, under i_rwsem and the cluster lock. */
+static ssize_t sffs_write_locked(struct kiocb *iocb, struct iov_iter *from, bool direct,
+				 bool exclusive, ssize_t done)
+{
+	ssize_t ret;
+
+	if (!done) {
+		ret = generic_write_checks(iocb, from);
+		if (ret <= 0)
+			return ret;
+		ret = file_modified(iocb->ki_filp);
+		if (ret)
+			return ret;
+	}
+	if (direct)
+		return sffs_direct_write(iocb, from, exclusive, done);
+	return sffs_buffered_write(iocb, from);
+}
+
+static ssize_t sffs_write_once(struct kiocb *iocb, struct iov_iter *from, bool direct,
+			       ssize_t done)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	bool exclusive = !direct || sffs_dio_exclusive(inode, iocb, from);
+	ssize_t ret;
+
+	ret = sffs_rwsem_iocb(iocb, inode, !exclusive);
+	if (ret)
+		return ret;
+	if (!exclusive && sffs_dio_exclusive(inode, iocb, from)) {
+		/* The file shrank before it was locked. */
+		inode_unlock_shared(inode);
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
+		exclusive = true;
+		inode_lock(inode);
+	}
+	ret = sffs_lock_iocb(iocb, &si->lock, SFFS_LOCK_EXCLUSIVE);
+	if (!ret) {
+		ret = sffs_write_locked(iocb, from, direct, exclusive, done);
+		sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+	}
+	if (exclusive)
+		inode_unlock(inode);
+	else
+		inode_unlock_shared(inode);
+	return ret;
+}
+
+/* What direct I/O could not do goes through the page cache and on to the disk. */
+static ssize_t sffs_write_fallback(struct kiocb *iocb, struct iov_iter *from, ssize_t done)
+{
+	struct address_space *mapping = iocb->ki_filp->f_mapping;
+	loff_t start = iocb->ki_pos;
+	ssize_t ret = sffs_write_once(iocb, from, false, done);
+
+	if (ret > 0) {
+		int err = filemap_write_and_wait_range(mapping, start, start + ret - 1);
+
+		if (err)
+			return err;
+		invalidate_mapping_pages(mapping, start >> PAGE_SHIFT,
+					 (start + ret - 1) >> PAGE_SHIFT);
+	}
+	return ret;
+}
+
+static ssize_t sffs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	bool direct = iocb->ki_flags & IOCB_DIRECT;
+	ssize_t done = 0, ret;
+
+	if (!direct && (iocb->ki_flags & IOCB_NOWAIT))
+		return -EAGAIN;
+	do {
+		ret = sffs_write_once(iocb, from, direct, done);
+		if (ret == -EIOCBQUEUED)
+			return ret;
+		if (direct && ret == -ENOTBLK) {
+			direct = false;
+			ret = sffs_write_fallback(iocb, from, done);
+		}
+		if (ret > 0)
+			done = direct ? ret : done + ret;
+		if ((ret < 0 && ret != -EFAULT) || !iov_iter_count(from) || !ret)
+			break;
+		if (iocb->ki_flags & IOCB_NOWAIT) {
+			ret = -EAGAIN;
+			break;
+		}
+	} while (sffs_fault_in(from, false));
+	if (done > 0 && !direct)
+		return generic_write_sync(iocb, done);
+	return done ?: ret;
+}
+
+/* ---- mmap ---- */
+
+/* Give the page blocks before it is locked; nothing can take them away meanwhile. */
+static int sffs_map_page(struct inode *inode, struct folio *folio)
+{
+	u64 block = folio_pos(folio) >> SFFS_BLOCK_SHIFT;
+	u64 end = min_t(u64, (folio_pos(folio) + folio_size(folio)) >> SFFS_BLOCK_SHIFT,
+			DIV_ROUND_UP_ULL(i_size_read(inode), SFFS_BLOCK_SIZE));
+	int err = 0;
+
+	while (!err && block < end) {
+		struct sffs_map map;
+
+		err = sffs_map_find(inode, block, &map);
+		if (!err && !map.block)
+			err = sffs_map_alloc(inode, block, min(map.count, end - block), &map);
+		block += map.count;
+	}
+	return err;
+}
+
+static vm_fault_t sffs_page_mkwrite(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	struct folio *folio = page_folio(vmf->page);
+	vm_fault_t ret = 0;
+	int err;
+
+	sb_start_pagefault(inode->i_sb);
+	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		goto end;
+	file_update_time(vmf->vma->vm_file);
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	if (folio->mapping == inode->i_mapping)
+		err = sffs_map_page(inode, folio);
+	if (!err)
+		ret = iomap_page_mkwrite(vmf, &sffs_write_iomap_ops);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+end:
+	sb_end_pagefault(inode->i_sb);
+	return err ? vmf_error(err) : ret;
+}
+
+static vm_fault_t sffs_fault(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	vm_fault_t ret;
+	int err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+
+	if (err)
+		return vmf_error(err);
+	ret = filemap_fault(vmf);
+	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	return ret;
+}
+
+static const struct vm_operations_struct sffs_vm_ops = {
+	.fault		= sffs_fault,
+	.map_pages	= filemap_map_pages,
+	.page_mkwrite	= sffs_page_mkwrite,
+};
+
+static int sffs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	file_accessed(file);
+	vma->vm_ops = &sffs_vm_ops;
+	return 0;
+}
+
+/* ---- Open, close, seek, sync ---- */
+
+static int sffs_file_open(struct inode *inode, struct file *file)
+{
+	int err;
+
+	if (unlikely(sffs_is_shutdown(SFFS_SB(inode->i_sb))))
+		return -EIO;
+	err = generic_file_open(inode, file);
+	if (!err)
+		err = sffs_lock(&SFFS_I(inode)->open_lock, SFFS_LOCK_SHARED);
+	if (!err)
+		file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
+	return err;
+}
+
+/* Blocks that were mapped ahead of an appending writer are not kept. */
+static void sffs_trim_prealloc(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+
+	inode_lock(inode);
+	if (si->prealloc && !sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE)) {
+		si->prealloc = false;
+		filemap_invalidate_lock(inode->i_mapping);
+		sffs_map_punch(inode, DIV_ROUND_UP_ULL(i_size_read(inode), SFFS_BLOCK_SIZE),
+			       SFFS_MAX_FILE_BLOCKS);
+		filemap_invalidate_unlock(inode->i_mapping);
+		sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+	}
+	inode_unlock(inode);
+}
+
+static int sffs_file_release(struct inode *inode, struct file *file)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+
+	if ((file->f_mode & FMODE_WRITE) && si->prealloc &&
+	    atomic_read(&inode->i_writecount) == 1)
+		sffs_trim_prealloc(inode);
+	sffs_unlock(&si->open_lock, SFFS_LOCK_SHARED);
+	return 0;
+}
+
+static loff_t sffs_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	loff_t ret;
+
+	if (whence == SEEK_SET || whence == SEEK_CUR)
+		return generic_file_llseek(file, offset, whence);
+	ret = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+	if (ret)
+		return ret;
+	inode_lock_shared(inode);
+	if (whence == SEEK_DATA)
+		ret = iomap_seek_data(inode, offset, &sffs_iomap_ops);
+	else if (whence == SEEK_HOLE)
+		ret = iomap_seek_hole(inode, offset, &sffs_iomap_ops);
+	else
+		ret = generic_file_llseek(file, offset, whence);
+	inode_unlock_shared(inode);
+	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	if (ret >= 0 && (whence == SEEK_DATA || whence == SEEK_HOLE))
+		ret = vfs_setpos(file, ret, inode->i_sb->s_maxbytes);
+	return ret;
+}
+
+static int sffs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	int err = file_write_and_wait_range(file, start, end);
+
+	if (!err)
+		err = sffs_sync_inode(file_inode(file), datasync);
+	if (err)
+		return err;
+	return file_check_and_advance_wb_err(file);
+}
+
+int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	int err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+
+	if (err)
+		return err;
+	inode_lock_shared(inode);
+	err = iomap_fiemap(inode, info, start, min_t(u64, len, S64_MAX - SFFS_BLOCK_SIZE),
+			   &sffs_iomap_ops);
+	inode_unlock_shared(inode);
+	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	return err;
+}
+
+const struct file_operations sffs_file_fops = {
+	.llseek		= sffs_llseek,
+	.read_iter	= sffs_read_iter,
+	.write_iter	= sffs_write_iter,
+	.splice_read	= sffs_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.mmap		= sffs_mmap,
+	.open		= sffs_file_open,
+	.release	= sffs_file_release,
+	.fsync		= sffs_fsync,
+	.fallocate	= sffs_fallocate,
+	.setlease	= simple_nosetlease,
+	.unlocked_ioctl	= sffs_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+const struct inode_operations sffs_file_iops = {
+	.setattr	= sffs_setattr,
+	.getattr	= sffs_getattr,
+	.listxattr	= sffs_listxattr,
+	.fiemap		= sffs_fiemap,
+	.fileattr_get	= sffs_fileattr_get,
+	.fileattr_set	= sffs_fileattr_set,
+	ASV_ACL_OPS(sffs_get_acl, sffs_set_acl),
+};

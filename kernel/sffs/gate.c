@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate: a private bio-based block device between one mount and its LUN.
+ *
+ * jbd2's checkpoint and the flusher write metadata without asking the
+ * filesystem, so this is the only place that can stop every write when the mount
+ * shuts down. It also keeps the metadata cache away from programs that read or
+ * write the LUN itself. Nobody but the mount can open the gate.
+ *
+ * @users counts bios below the gate; killing it is how the last one is awaited.
+ * @failed is set once and never cleared. A bio that saw it clear and is counted
+ * may still reach the device; sffs_gate_close() waits for that.
+ */
+#include <linux/bio.h>
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/percpu-refcount.h>
+
+#include "sffs.h"
+
+struct sffs_gate {
+	struct gendisk *disk;
+	struct asv_bdev lower;
+	struct asv_bdev self;
+	struct task_struct *opener;
+	struct percpu_ref users;
+	struct completion idle;
+	bool failed;
+	int id;
+};
+
+static struct bio_set sffs_gate_bios;
+static DEFINE_IDA(sffs_gate_ids);
+
+static void sffs_gate_idle(struct percpu_ref *ref)
+{
+	struct sffs_gate *gate = container_of(ref, struct sffs_gate, users);
+
+	complete(&gate->idle);
+}
+
+static void sffs_gate_end_io(struct bio *clone)
+{
+	struct bio *bio = clone->bi_private;
+	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
+
+	if (clone->bi_status && !bio->bi_status)
+		bio->bi_status = clone->bi_status;
+	bio_put(clone);
+	bio_endio(bio);
+	percpu_ref_put(&gate->users);
+}
+
+static void sffs_gate_submit(struct bio *bio)
+{
+	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
+	struct bio *clone;
+
+	if (!percpu_ref_tryget(&gate->users)) {
+		bio_io_error(bio);
+		return;
+	}
+	if (unlikely(READ_ONCE(gate->failed)) && op_is_write(bio_op(bio))) {
+		bio_io_error(bio);
+		percpu_ref_put(&gate->users);
+		return;
+	}
+	clone = bio_alloc_clone(gate->lower.bdev, bio, GFP_NOIO, &sffs_gate_bios);
+	clone->bi_private = bio;
+	clone->bi_end_io = sffs_gate_end_io;
+	submit_bio_noacct(clone);
+}
+
+static int sffs_gate_opened(ASV_DISK_OPEN_ARGS)
+{
+	struct sffs_gate *gate = ASV_DISK_OPENED->private_data;
+
+	return READ_ONCE(gate->opener) == current ? 0 : -EBUSY;
+}
+
+static void sffs_gate_free_disk(struct gendisk *disk)
+{
+	struct sffs_gate *gate = disk->private_data;
+
+	percpu_ref_exit(&gate->users);
+	ida_free(&sffs_gate_ids, gate->id);
+	kfree(gate);
+}
+
+static const struct block_device_operations sffs_gate_fops = {
+	.owner		= THIS_MODULE,
+	.submit_bio	= sffs_gate_submit,
+	.open		= sffs_gate_opened,
+	.free_disk	= sffs_gate_free_disk,
+};
+
+static int sffs_gate_open_self(struct sffs_gate *gate)
+{
+	int err;
+
+	gate->opener = current;
+	err = asv_bdev_open(&gate->self, disk_devt(gate->disk), true, gate);
+	gate->opener = NULL;
+	if (err)
+		return err;
+	err = asv_bdev_set_blocksize(&gate->self, SFFS_BLOCK_SIZE);
+	if (err)
+		asv_bdev_close(&gate->self);
+	return err;
+}
+
+/**
+ * sffs_gate_open() - open a device exclusively and put a gate over it
+ * @lower: the device
+ * @write: open it for writing too
+ *
+ * Context: may sleep.
+ * Return: the gate, or an error pointer: -EBUSY if somebody holds the device.
+ */
+struct sffs_gate *sffs_gate_open(dev_t lower, bool write)
+{
+	struct sffs_gate *gate;
+	int err;
+
+	gate = kzalloc(sizeof(*gate), GFP_KERNEL);
+	if (!gate)
+		return ERR_PTR(-ENOMEM);
+	init_completion(&gate->idle);
+	gate->id = ida_alloc(&sffs_gate_ids, GFP_KERNEL);
+	err = gate->id;
+	if (err < 0)
+		goto free_gate;
+	err = percpu_ref_init(&gate->users, sffs_gate_idle, 0, GFP_KERNEL);
+	if (err)
+		goto free_id;
+	err = asv_bdev_open(&gate->lower, lower, write, gate);
+	if (err)
+		goto exit_ref;
+	gate->disk = asv_stacked_disk(gate->lower.bdev, "sffs");
+	if (IS_ERR(gate->disk)) {
+		err = PTR_ERR(gate->disk);
+		goto close_lower;
+	}
+	gate->disk->fops = &sffs_gate_fops;
+	gate->disk->private_data = gate;
+	gate->disk->flags |= GENHD_FL_NO_PART;
+	snprintf(gate->disk->disk_name, DISK_NAME_LEN, "sffs%d", gate->id);
+	set_capacity(gate->disk, bdev_nr_sectors(gate->lower.bdev));
+	err = add_disk(gate->disk);
+	if (err) {
+		put_disk(gate->disk);	/* never added: leaves the gate alone */
+		goto close_lower;
+	}
+	err = sffs_gate_open_self(gate);
+	if (err) {
+		del_gendisk(gate->disk);
+		asv_bdev_close(&gate->lower);
+		put_disk(gate->disk);	/* frees the gate */
+		return ERR_PTR(err);
+	}
+	return gate;
+
+close_lower:
+	asv_bdev_close(&gate->lower);
+exit_ref:
+	percpu_ref_exit(&gate->users);
+free_id:
+	ida_free(&sffs_gate_ids, gate->id);
+free_gate:
+	kfree(gate);
+	return ERR_PTR(err);
+}
+
+/**
+ * sffs_gate_close() - wait for the last bio and remove the gate
+ * @gate: the gate; nothing may use it any more
+ */
+void sffs_gate_close(struct sffs_gate *gate)
+{
+	asv_bdev_close(&gate->self);
+	percpu_ref_kill(&gate->users);
+	wait_for_completion(&gate->idle);
+	del_gendisk(gate->disk);
+	asv_bdev_close(&gate->lower);
+	put_disk(gate->disk);
+}
+
+struct block_device *sffs_gate_bdev(struct sffs_gate *gate)
+{
+	return gate->self.bdev;
+}
+
+/* From now on every write fails; reads go on. */
+void sffs_gate_fail(struct sffs_gate *gate)
+{
+	WRITE_ONCE(gate->failed, true);
+}
+
+bool sffs_gate_read_only(struct sffs_gate *gate)
+{
+	return !gate->lower.write || bdev_read_only(gate->lower.bdev);
+}
+
+/* Can the device not be written at all? Nobody's hold on it matters for that. */
+bool sffs_device_read_only(dev_t dev)
+{
+	struct asv_bdev b = { };
+	bool ro;
+
+	if (asv_bdev_open(&b, dev, false, NULL))
+		return false;	/* opening it in earnest will say why */
+	ro = bdev_read_only(b.bdev);
+	asv_bdev_close(&b);
+	return ro;
+}
+
+/**
+ * sffs_gate_io() - read or write whole blocks past every cache
+ * @gate: the gate
+ * @block: first block
+ * @buf: memory from kmalloc() or the page allocator
+ * @blocks: how many
+ * @op: REQ_OP_READ or REQ_OP_WRITE and flags
+ *
+ * Context: sleeps until it is done.
+ * Return: 0 or an error.
+ */
+int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int blocks, blk_opf_t op)
+{
+	while (blocks) {
+		unsigned int n = min_t(unsigned int, blocks, BIO_MAX_VECS), i;
+		struct bio *bio = bio_alloc(gate->self.bdev, n, op, GFP_NOFS);
+		int err;
+
+		bio->bi_iter.bi_sector = block << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT);
+		for (i = 0; i < n; i++)
+			__bio_add_page(bio, virt_to_page(buf + i * SFFS_BLOCK_SIZE),
+				       SFFS_BLOCK_SIZE,
+				       offset_in_page(buf + i * SFFS_BLOCK_SIZE));
+		err = submit_bio_wait(bio);
+		bio_put(bio);
+		if (err)
+			return err;
+		block += n;
+		buf += n * SFFS_BLOCK_SIZE;
+		blocks -= n;
+	}
+	return 0;
+}
+
+/* Write zeros, really: blocks that are only unmapped may read as anything. */
+int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count)
+{
+	return blkdev_issue_zeroout(gate->self.bdev,
+				    block << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT),
+				    (u64)count << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT), GFP_NOFS,
+				    BLKDEV_ZERO_NOUNMAP);
+}
+
+int sffs_gate_init(void)
+{
+	return bioset_init(&sffs_gate_bios, 128, 0, 0);
+}
+
+void sffs_gate_exit(void)
+{
+	bioset_exit(&sffs_gate_bios);
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Allocation groups: reading and checking them, and extents that were freed but
+ * may not be used yet.
+ *
+ * A freed extent is free in the bitmap at once, so that the transaction says
+ * what is true after it, but stays in the group's busy tree until that
+ * transaction is on disk: until then a crash would give it back to its old
+ * owner. jbd2's commit callback hands the extents of a transaction to a
+ * worker, which drops stale buffers of what was metadata.
+ */
+#include "bitmap.h"
+#include "sffs.h"
+
+/* The group of a block, or NULL. */
+struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block)
+{
+	u64 n;
+
+	if (block < sbi->first_group_block || block >= sbi->blocks)
+		return NULL;
+	n = (block - sbi->first_group_block) >> sbi->group_shift;
+	return n < sbi->nr_groups ? &sbi->groups[n] : NULL;
+}
+
+int sffs_groups_init(struct sffs_sb_info *sbi)
+{
+	u32 i;
+
+	sbi->groups = kvcalloc(sbi->nr_groups, sizeof(*sbi->groups), GFP_KERNEL);
+	if (!sbi->groups)
+		return -ENOMEM;
+	for (i = 0; i < sbi->nr_groups; i++) {
+		struct sffs_group_info *g = &sbi->groups[i];
+		u64 left;
+
+		sffs_lock_init(&g->lock, sbi, SFFS_LOCKT_GROUP, i);
+		mutex_init(&g->mutex);
+		spin_lock_init(&g->busy_lock);
+		g->number = i;
+		g->busy = RB_ROOT;
+		left = sbi->blocks - sffs_group_start(g);
+		g->blocks = min_t(u64, left, 1ULL << sbi->group_shift);
+	}
+	return 0;
+}
+
+void sffs_groups_exit(struct sffs_sb_info *sbi)
+{
+	kvfree(sbi->groups);
+	sbi->groups = NULL;
+}
+
+struct buffer_head *sffs_group_header(struct sffs_group_info *g)
+{
+	return sffs_read_meta(g->lock.sbi->sb, sffs_group_start(g) + SFFS_GROUP_HEADER,
+			      SFFS_MAGIC_GROUP, g->number, 0);
+}
+
+static bool sffs_group_sane(struct sffs_group_info *g, const struct sffs_group *gh)
+{
+	u32 free = 0, unmapped = 0, k;
+
+	for (k = 0; k < g->lock.sbi->bitmap_blocks; k++) {
+		u32 f = le16_to_cpu(gh->sum[k].free) & ~SFFS_BMS_UNINIT;
+		u32 u = le16_to_cpu(gh->sum[k].unmapped);
+
+		if (f > SFFS_BITMAP_BITS || u > f)
+			return false;
+		free += f;
+		unmapped += u;
+	}
+	return le32_to_cpu(gh->blocks) == g->blocks && free < g->blocks &&
+	       free == le32_to_cpu(gh->free_blocks) &&
+	       unmapped == le32_to_cpu(gh->unmapped_blocks) &&
+	       le32_to_cpu(gh->chunks) <= g->blocks / g->lock.sbi->chunk_blocks &&
+	       le32_to_cpu(gh->free_inodes) <= le32_to_cpu(gh->chunks) * SFFS_CHUNK_INODES;
+}
+
+/**
+ * sffs_group_load() - read a group's counts once
+ * @g: the group
+ *
+ * Return: 0 or an error, after which the group is not used.
+ */
+int sffs_group_load(struct sffs_group_info *g)
+{
+	struct buffer_head *bh;
+	struct sffs_group *gh;
+	int err = 0;
+
+	if (likely(READ_ONCE(g->loaded)))
+		return 0;
+	mutex_lock(&g->mutex);
+	if (g->loaded)
+		goto unlock;
+	bh = sffs_group_header(g);
+	err = PTR_ERR_OR_ZERO(bh);
+	if (err)
+		goto unlock;
+	gh = (struct sffs_group *)bh->b_data;
+	if (sffs_group_sane(g, gh)) {
+		g->free = le32_to_cpu(gh->free_blocks);
+		g->unmapped = le32_to_cpu(gh->unmapped_blocks);
+		g->free_inodes = le32_to_cpu(gh->free_inodes);
+		g->chunks = le32_to_cpu(gh->chunks);
+		WRITE_ONCE(g->loaded, true);
+	} else {
+		sffs_damage(g->lock.sbi->sb, bh->b_blocknr, "impossible counts of group %u",
+			    g->number);
+		err = -EFSCORRUPTED;
+	}
+	brelse(bh);
+unlock:
+	mutex_unlock(&g->mutex);
+	return err;
+}
+
+/* What an unwritten bitmap block stands for. */
+static void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k,
+			     bool unmapped)
+{
+	u32 first = k * SFFS_BITMAP_BITS;
+	u32 used = SFFS_GROUP_BITMAP + g->lock.sbi->bitmap_blocks;
+	u32 from = used > first ? min(used - first, SFFS_BITMAP_BITS) : 0;
+	u32 end = g->blocks > first ? min(g->blocks - first, SFFS_BITMAP_BITS) : 0;
+
+	sffs_bits_set(bm->allocated, 0, from, true);
+	if (end < SFFS_BITMAP_BITS)
+		sffs_bits_set(bm->allocated, end, SFFS_BITMAP_BITS - end, true);
+	if (unmapped && end > from)
+		sffs_bits_set(bm->unmapped, from, end - from, true);
+}
+
+/**
+ * sffs_group_bitmap() - get a bitmap block
+ * @g: the group, its mutex held
+ * @gh: its header; with @tx it may be written to
+ * @k: number of the bitmap block
+ * @tx: running transaction, or NULL to look only
+ *
+ * Return: the buffer, with @tx ready to be changed; NULL if it was never written
+ * and @tx is NULL; or an error pointer.
+ */
+struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
+				      struct sffs_tx *tx)
+{
+	struct super_block *sb = g->lock.sbi->sb;
+	u64 block = sffs_group_start(g) + SFFS_GROUP_BITMAP + k;
+	u16 free = le16_to_cpu(gh->sum[k].free);
+	struct buffer_head *bh;
+	int err;
+
+	if (free & SFFS_BMS_UNINIT) {
+		if (!tx)
+			return NULL;
+		bh = sffs_tx_create(tx, block, SFFS_MAGIC_BITMAP, g->number, 0);
+		if (IS_ERR(bh))
+			return bh;
+		sffs_bitmap_init(g, (struct sffs_bitmap *)bh->b_data, k, gh->sum[k].unmapped);
+		gh->sum[k].free = cpu_to_le16(free & ~SFFS_BMS_UNINIT);
+		sffs_tx_dirty(tx, bh);
+		return bh;
+	}
+	bh = sffs_read_meta(sb, block, SFFS_MAGIC_BITMAP, g->number, 0);
+	if (IS_ERR(bh) || !tx)
+		return bh;
+	err = sffs_tx_access(tx, bh);
+	if (err) {
+		brelse(bh);
+		return ERR_PTR(err);
+	}
+	return bh;
+}
+
+/* Blocks that can be promised now; the group's mutex is held. */
+u32 sffs_group_avail(struct sffs_group_info *g)
+{
+	u32 taken = g->reserved + READ_ONCE(g->busy_blocks);
+
+	return g->free > taken ? g->free - taken : 0;
+}
+
+/* Sums over all groups; damaged ones count as full. */
+void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped, u64 *free_inodes,
+		      u64 *inodes)
+{
+	u32 i;
+
+	*free_blocks = 0;
+	*unmapped = 0;
+	*free_inodes = 0;
+	*inodes = 0;
+	for (i = 0; i < sbi->nr_groups; i++) {
+		struct sffs_group_info *g = &sbi->groups[i];
+
+		if (sffs_group_load(g))
+			continue;
+		*free_blocks += READ_ONCE(g->free);
+		*unmapped += READ_ONCE(g->unmapped);
+		*free_inodes += READ_ONCE(g->free_inodes);
+		*inodes += (u64)READ_ONCE(g->chunks) * SFFS_CHUNK_INODES;
+		cond_resched();
+	}
+}
+
+/* ---- Busy extents ---- */
+
+static void sffs_busy_insert(struct sffs_group_info *g, struct sffs_busy *b)
+{
+	struct rb_node **p = &g->busy.rb_node, *parent = NULL;
+
+	while (*p) {
+		parent = *p;
+		if (b->start < rb_entry(parent, struct sffs_busy, node)->start)
+			p = &parent->rb_left;
+		else
+			p = &parent->rb_right;
+	}
+	rb_link_node(&b->node, parent, p);
+	rb_insert_color(&b->node, &g->busy);
+	g->busy_blocks += b->count;
+}
+
+/**
+ * sffs_busy_add() - keep a freed extent until its transaction is on disk
+ * @tx: the running transaction
+ * @g: its group, mutex held
+ * @start: first block, in the group
+ * @count: blocks
+ * @meta: it was metadata
+ */
+void sffs_busy_add(struct sffs_tx *tx, struct sffs_group_info *g, u32 start, u32 count, bool meta)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+	struct sffs_busy *b = kmalloc(sizeof(*b), GFP_NOFS | __GFP_NOFAIL);
+
+	b->group = g;
+	b->start = start;
+	b->count = count;
+	b->meta = meta;
+	b->tid = tx->handle->h_transaction->t_tid;
+	spin_lock(&g->busy_lock);
+	sffs_busy_insert(g, b);
+	spin_unlock(&g->busy_lock);
+	spin_lock(&sbi->free_lock);
+	list_add_tail(&b->list, &sbi->freed);
+	spin_unlock(&sbi->free_lock);
+}
+
+/**
+ * sffs_busy_trim() - cut the busy parts off a free run
+ * @g: the group
+ * @start: first block of the run; moved up if that is busy
+ * @end: behind its last block; moved down to the next busy one
+ */
+void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end)
+{
+	struct rb_node *n;
+
+	if (!READ_ONCE(g->busy_blocks))
+		return;
+	spin_lock(&g->busy_lock);
+	n = g->busy.rb_node;
+	while (n) {
+		struct sffs_busy *b = rb_entry(n, struct sffs_busy, node);
+
+		if (*start >= b->start + b->count) {
+			n = n->rb_right;
+		} else if (*start < b->start) {
+			if (*end > b->start)
+				*end = b->start;
+			n = n->rb_left;
+		} else {
+			*start = min(*end, b->start + b->count);
+			break;
+		}
+	}
+	spin_unlock(&g->busy_lock);
+}
+
+/* jbd2 calls this in its own thread when a transaction is on disk. */
+void sffs_commit_callback(journal_t *journal, transaction_t *transaction)
+{
+	struct sffs_sb_info *sbi = journal->j_private;
+	struct sffs_busy *b, *next;
+	bool any = false;
+
+	spin_lock(&sbi->free_lock);
+	list_for_each_entry_safe(b, next, &sbi->freed, list) {
+		if (tid_gt(b->tid, transaction->t_tid))
+			break;
+		list_move_tail(&b->list, &sbi->committed);
+		any = true;
+	}
+	spin_unlock(&sbi->free_lock);
+	if (any)
+		queue_work(system_unbound_wq, &sbi->free_work);
+}
+
+static void sffs_busy_release(struct sffs_sb_info *sbi, struct sffs_busy *b)
+{
+	struct sffs_group_info *g = b->group;
+
+	if (b->meta)
+		clean_bdev_aliases(sbi->bdev, sffs_group_start(g) + b->start, b->count);
+	spin_lock(&g->busy_lock);
+	rb_erase(&b->node, &g->busy);
+	g->busy_blocks -= b->count;
+	spin_unlock(&g->busy_lock);
+	kfree(b);
+}
+
+void sffs_free_work(struct work_struct *work)
+{
+	struct sffs_sb_info *sbi = container_of(work, struct sffs_sb_info, free_work);
+	struct sffs_busy *b, *next;
+	LIST_HEAD(list);
+
+	spin_lock(&sbi->free_lock);
+	list_splice_init(&sbi->committed, &list);
+	spin_unlock(&sbi->free_lock);
+	list_for_each_entry_safe(b, next, &list, list) {
+		sffs_busy_release(sbi, b);
+		cond_resched();
+	}
+}
+
+/**
+ * sffs_flush_freed() - make freed extents available
+ * @sbi: the mount
+ *
+ * Context: waits for a commit; no handle may be held.
+ * Return: 0 if something may have become free, -ENOSPC if nothing was waiting.
+ */
+int sffs_flush_freed(struct sffs_sb_info *sbi)
+{
+	bool any;
+	int err;
+
+	spin_lock(&sbi->free_lock);
+	any = !list_empty(&sbi->freed) || !list_empty(&sbi->committed);
+	spin_unlock(&sbi->free_lock);
+	if (any) {
+		err = jbd2_journal_force_commit(sbi->journal);
+		if (err)
+			return err;
+	}
+	any |= flush_work(&sbi->free_work);
+	return any ? 0 : -ENOSPC;
+}
+
+/* After the journal is gone: forget what was never committed. */
+void sffs_busy_drop_all(struct sffs_sb_info *sbi)
+{
+	struct sffs_busy *b, *next;
+
+	flush_work(&sbi->free_work);
+	list_splice_init(&sbi->freed, &sbi->committed);
+	list_for_each_entry_safe(b, next, &sbi->committed, list)
+		sffs_busy_release(sbi, b);
+	INIT_LIST_HEAD(&sbi->committed);
+}

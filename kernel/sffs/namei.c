@@ -1,0 +1,682 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names: lookup, and everything that makes, removes or moves one. The VFS holds
+ * i_rwsem of the directories; here come the cluster locks (directories first),
+ * then one transaction that has all of the change.
+ */
+#include <linux/fs.h>
+#include <linux/iversion.h>
+#include <linux/namei.h>
+#include <linux/posix_acl.h>
+#include <linux/security.h>
+#include <linux/xattr.h>
+
+#include "sffs.h"
+
+/* One name and its leaf, the directory, an inode, its chunk and group, orphan table. */
+#define SFFS_NAME_CREDITS	(SFFS_TREE_CREDITS + 12)
+
+static u8 sffs_dt(umode_t mode)
+{
+	return fs_umode_to_dtype(mode);
+}
+
+static void sffs_touch_dir(struct inode *dir)
+{
+	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
+	inode_inc_iversion(dir);
+}
+
+static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
+{
+	struct inode *inode = NULL;
+	u64 ino;
+	int err;
+
+	if (dentry->d_name.len > SFFS_NAME_MAX)
+		return ERR_PTR(-ENAMETOOLONG);
+	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
+	if (err)
+		return ERR_PTR(err);
+	err = sffs_dir_find(dir, &dentry->d_name, &ino, NULL);
+	if (!err) {
+		inode = sffs_iget(dir->i_sb, ino);
+		if (IS_ERR(inode) && PTR_ERR(inode) == -ESTALE)
+			inode = ERR_PTR(-EFSCORRUPTED);
+	} else if (err != -ENOENT) {
+		inode = ERR_PTR(err);
+	}
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
+	return d_splice_alias(inode, dentry);
+}
+
+/* ---- Making ---- */
+
+struct sffs_make {
+	struct mnt_idmap *idmap;
+	struct inode *dir;
+	struct dentry *dentry;		/* NULL: no name (O_TMPFILE) */
+	umode_t mode;
+	dev_t rdev;
+	const char *target;		/* of a symlink */
+	struct posix_acl *acl, *default_acl;
+	struct sffs_tx tx;
+};
+
+static int sffs_make_xattrs(struct inode *inode, const struct xattr *xattr, void *data)
+{
+	int err = 0;
+
+	for (; !err && xattr->name; xattr++)
+		err = sffs_xattr_set_new(data, inode, SFFS_XATTR_SECURITY, xattr->name,
+					 xattr->value, xattr->value_len);
+	return err;
+}
+
+/* A target that does not fit into the inode goes to a block, on disk before the commit. */
+static int sffs_put_long_target(struct sffs_make *mk, struct inode *inode, size_t len)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(inode->i_sb);
+	void *buf = (void *)get_zeroed_page(GFP_NOFS);
+	u32 count;
+	u64 block;
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf, mk->target, len);
+	err = sffs_alloc(&mk->tx, SFFS_I(inode)->bh->b_blocknr, 1, 1, &block, &count);
+	if (!err)
+		err = sffs_gate_io(sbi->gate, block, buf, 1, REQ_OP_WRITE | REQ_SYNC);
+	if (!err) {
+		sffs_add_blocks(inode, 1);
+		err = sffs_map_insert_written(&mk->tx, inode, 0, block, 1);
+	}
+	free_page((unsigned long)buf);
+	return err;
+}
+
+static int sffs_put_target(struct sffs_make *mk, struct inode *inode)
+{
+	size_t len = strlen(mk->target);
+
+	i_size_write(inode, len);
+	if (len > SFFS_INODE_AREA)
+		return sffs_put_long_target(mk, inode, len);
+	memcpy(sffs_raw(inode)->area, mk->target, len);
+	SFFS_I(inode)->format = SFFS_FMT_INLINE;
+	return 0;
+}
+
+static int sffs_fill_inode(struct sffs_make *mk, struct inode *inode)
+{
+	int err = 0;
+
+	if (mk->target)
+		err = sffs_put_target(mk, inode);
+	if (!err && mk->default_acl)
+		err = sffs_init_acl(&mk->tx, inode, mk->default_acl, ACL_TYPE_DEFAULT);
+	if (!err && mk->acl)
+		err = sffs_init_acl(&mk->tx, inode, mk->acl, ACL_TYPE_ACCESS);
+	if (!err && mk->dentry) {
+		err = security_inode_init_security(inode, mk->dir, &mk->dentry->d_name,
+						   sffs_make_xattrs, &mk->tx);
+		if (err == -EOPNOTSUPP)
+			err = 0;
+	}
+	return err;
+}
+
+static int sffs_name_inode(struct sffs_make *mk, struct inode *inode)
+{
+	int err;
+
+	if (!mk->dentry)
+		return sffs_orphan_add(&mk->tx, inode);
+	err = sffs_dir_add(&mk->tx, mk->dir, &mk->dentry->d_name, inode->i_ino,
+			   sffs_dt(inode->i_mode));
+	if (err)
+		return err;
+	if (S_ISDIR(inode->i_mode))
+		inc_nlink(mk->dir);
+	sffs_touch_dir(mk->dir);
+	return sffs_store_inode(&mk->tx, mk->dir);
+}
+
+/*
+ * In the running transaction. When an inode was made before something failed, it
+ * goes to the orphan table and *result is set all the same: the caller discards
+ * it once the handle is closed.
+ */
+static int sffs_make_started(struct sffs_make *mk, struct inode **result)
+{
+	struct inode *inode;
+	int err;
+
+	err = sffs_new_inode(&mk->tx, mk->idmap, mk->dir, mk->mode, mk->rdev, &inode);
+	if (err)
+		return err;
+	*result = inode;
+	err = sffs_fill_inode(mk, inode);
+	if (!err)
+		err = sffs_name_inode(mk, inode);
+	if (!err && !mk->dentry)
+		clear_nlink(inode);
+	if (!err)
+		err = sffs_store_inode(&mk->tx, inode);
+	if (!err)
+		return 0;
+	clear_nlink(inode);
+	if (sffs_orphan_add(&mk->tx, inode) ?: sffs_store_inode(&mk->tx, inode))
+		make_bad_inode(inode);
+	return err;
+}
+
+static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
+{
+	struct super_block *sb = mk->dir->i_sb;
+	int err, err2;
+
+	*result = NULL;
+	err = posix_acl_create(mk->dir, &mk->mode, &mk->default_acl, &mk->acl);
+	if (err)
+		return err;
+	err = sffs_orphan_room(sb);
+	if (err)
+		goto acl;
+	sffs_tx_init(&mk->tx, sb);
+	err = sffs_plan_inode(&mk->tx, mk->dir, mk->mode);
+	if (!err)
+		err = sffs_tx_reserve(&mk->tx, SFFS_I(mk->dir)->bh->b_blocknr,
+				      2 * SFFS_TREE_BLOCKS + SFFS_XATTR_NEW_BLOCKS);
+	if (err) {
+		sffs_tx_cancel(&mk->tx);
+		goto acl;
+	}
+	err = sffs_tx_start(&mk->tx, SFFS_NAME_CREDITS + SFFS_XATTR_NEW_BLOCKS);
+	if (err)
+		goto acl;
+	err = sffs_make_started(mk, result);
+	err2 = sffs_tx_stop(&mk->tx);
+	err = err ?: err2;
+	if (err && *result)
+		discard_new_inode(*result);
+acl:
+	posix_acl_release(mk->acl);
+	posix_acl_release(mk->default_acl);
+	return err;
+}
+
+/* Make something with a name; the directory's cluster lock is taken here. */
+static int sffs_make(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		     umode_t mode, dev_t rdev, const char *target)
+{
+	struct sffs_make mk = {
+		.idmap = idmap, .dir = dir, .dentry = dentry, .mode = mode, .rdev = rdev,
+		.target = target,
+	};
+	struct inode *inode;
+	int err;
+
+	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	err = sffs_make_inode(&mk, &inode);
+	if (!err) {
+		d_instantiate_new(dentry, inode);
+		if (IS_DIRSYNC(dir))
+			err = sffs_sync_inode(dir, false);
+	}
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
+static int sffs_create(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		       umode_t mode, bool excl)
+{
+	return sffs_make(idmap, dir, dentry, mode, 0, NULL);
+}
+
+static int sffs_mkdir(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		      umode_t mode)
+{
+	return sffs_make(idmap, dir, dentry, S_IFDIR | mode, 0, NULL);
+}
+
+static int sffs_mknod(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		      umode_t mode, dev_t rdev)
+{
+	return sffs_make(idmap, dir, dentry, mode, rdev, NULL);
+}
+
+static int sffs_symlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			const char *target)
+{
+	if (strlen(target) >= SFFS_BLOCK_SIZE)
+		return -ENAMETOOLONG;
+	return sffs_make(idmap, dir, dentry, S_IFLNK | 0777, 0, target);
+}
+
+static int sffs_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file *file,
+			umode_t mode)
+{
+	struct sffs_make mk = { .idmap = idmap, .dir = dir, .mode = mode };
+	struct inode *inode;
+	int err;
+
+	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	err = sffs_make_inode(&mk, &inode);
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (!err) {
+		set_nlink(inode, 1);	/* which d_tmpfile() takes away */
+		d_tmpfile(file, inode);
+		unlock_new_inode(inode);
+	}
+	return finish_open_simple(file, err);
+}
+
+/* ---- Links ---- */
+
+static int sffs_link_started(struct sffs_tx *tx, struct inode *dir, struct dentry *dentry,
+			     struct inode *inode)
+{
+	int err = sffs_dir_add(tx, dir, &dentry->d_name, inode->i_ino, sffs_dt(inode->i_mode));
+
+	if (!err && !inode->i_nlink)
+		err = sffs_orphan_del(tx, inode);	/* an O_TMPFILE gets its first name */
+	if (err)
+		return err;
+	inc_nlink(inode);
+	inode_set_ctime_current(inode);
+	inode_inc_iversion(inode);
+	sffs_touch_dir(dir);
+	return sffs_store_inode(tx, inode) ?: sffs_store_inode(tx, dir);
+}
+
+static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(old);
+	struct sffs_tx tx;
+	int err, err2;
+
+	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		goto unlock_dir;
+	sffs_tx_init(&tx, dir->i_sb);
+	err = sffs_tx_reserve(&tx, SFFS_I(dir)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+	if (!err)
+		err = sffs_tx_start(&tx, SFFS_NAME_CREDITS);
+	if (err)
+		goto unlock;
+	err = sffs_link_started(&tx, dir, dentry, inode);
+	err2 = sffs_tx_stop(&tx);
+	err = err ?: err2;
+	if (!err && IS_DIRSYNC(dir))
+		err = sffs_sync_inode(dir, false);
+	if (!err) {
+		ihold(inode);
+		d_instantiate(dentry, inode);
+	}
+unlock:
+	sffs_unlock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
+unlock_dir:
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
+/* An inode has lost one name; the last one puts it into the orphan table. */
+static int sffs_lose_name(struct sffs_tx *tx, struct inode *inode)
+{
+	int err = 0;
+
+	if (S_ISDIR(inode->i_mode))
+		clear_nlink(inode);
+	else
+		drop_nlink(inode);
+	inode_set_ctime_current(inode);
+	if (!inode->i_nlink)
+		err = sffs_orphan_add(tx, inode);
+	return err ?: sffs_store_inode(tx, inode);
+}
+
+static int sffs_unlink_started(struct sffs_tx *tx, struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	int err = sffs_dir_remove(tx, dir, &dentry->d_name);
+
+	if (err)
+		return err;
+	if (S_ISDIR(inode->i_mode))
+		drop_nlink(dir);
+	sffs_touch_dir(dir);
+	return sffs_store_inode(tx, dir) ?: sffs_lose_name(tx, inode);
+}
+
+static int sffs_unlink(struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	struct sffs_tx tx;
+	int err, err2;
+
+	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		goto unlock_dir;
+	err = -ENOTEMPTY;
+	if (S_ISDIR(inode->i_mode) && !sffs_dir_empty(inode))
+		goto unlock;
+	err = sffs_orphan_room(dir->i_sb);
+	if (err)
+		goto unlock;
+	sffs_tx_init(&tx, dir->i_sb);
+	tx.urgent = true;
+	err = sffs_dir_plan_remove(&tx, dir, &dentry->d_name);
+	if (err) {
+		sffs_tx_cancel(&tx);
+		goto unlock;
+	}
+	err = sffs_tx_start(&tx, SFFS_NAME_CREDITS);
+	if (err)
+		goto unlock;
+	err = sffs_unlink_started(&tx, dir, dentry);
+	err2 = sffs_tx_stop(&tx);
+	err = err ?: err2;
+	if (!err && IS_DIRSYNC(dir))
+		err = sffs_sync_inode(dir, false);
+unlock:
+	sffs_unlock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
+unlock_dir:
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
+/* ---- Rename ---- */
+
+struct sffs_rename {
+	struct mnt_idmap *idmap;
+	struct inode *old_dir, *new_dir;
+	struct dentry *old, *new;
+	struct inode *inode, *target;	/* target may be NULL */
+	unsigned int flags;
+	struct sffs_tx tx;
+	struct inode *locked[4];
+	unsigned int nr_locked;
+	bool rename_lock;
+};
+
+static int sffs_rename_lock_one(struct sffs_rename *r, struct inode *inode)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; inode && i < r->nr_locked; i++)
+		if (r->locked[i] == inode)
+			return 0;
+	if (!inode)
+		return 0;
+	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (!err)
+		r->locked[r->nr_locked++] = inode;
+	return err;
+}
+
+static void sffs_rename_unlock(struct sffs_rename *r)
+{
+	while (r->nr_locked)
+		sffs_unlock(&SFFS_I(r->locked[--r->nr_locked])->lock, SFFS_LOCK_EXCLUSIVE);
+	if (r->rename_lock)
+		sffs_unlock(&SFFS_SB(r->old_dir->i_sb)->fixed[SFFS_FIXED_RENAME],
+			    SFFS_LOCK_EXCLUSIVE);
+}
+
+/* The rename lock, directories parent before child or by number, inodes by number. */
+static int sffs_rename_lock(struct sffs_rename *r)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(r->old_dir->i_sb);
+	struct inode *first = r->old_dir, *second = r->new_dir;
+	struct inode *a = r->inode, *b = r->target;
+	int err;
+
+	if (first != second && (S_ISDIR(a->i_mode) || (b && S_ISDIR(b->i_mode)))) {
+		err = sffs_lock(&sbi->fixed[SFFS_FIXED_RENAME], SFFS_LOCK_EXCLUSIVE);
+		if (err)
+			return err;
+		r->rename_lock = true;
+	}
+	if (is_subdir(r->old->d_parent, r->new->d_parent) ||
+	    (!is_subdir(r->new->d_parent, r->old->d_parent) && first->i_ino > second->i_ino))
+		swap(first, second);
+	if (b && a->i_ino > b->i_ino)
+		swap(a, b);
+	err = sffs_rename_lock_one(r, first) ?: sffs_rename_lock_one(r, second) ?:
+	      sffs_rename_lock_one(r, a) ?: sffs_rename_lock_one(r, b);
+	if (err)
+		sffs_rename_unlock(r);
+	return err;
+}
+
+/* A directory has moved from @from to @to. */
+static void sffs_rename_reparent(struct inode *inode, struct inode *from, struct inode *to)
+{
+	if (!S_ISDIR(inode->i_mode) || from == to)
+		return;
+	SFFS_I(inode)->parent = to->i_ino;
+	drop_nlink(from);
+	inc_nlink(to);
+}
+
+static int sffs_rename_store(struct sffs_rename *r)
+{
+	int err;
+
+	inode_set_ctime_current(r->inode);
+	sffs_touch_dir(r->old_dir);
+	err = sffs_store_inode(&r->tx, r->inode) ?: sffs_store_inode(&r->tx, r->old_dir);
+	if (!err && r->new_dir != r->old_dir) {
+		sffs_touch_dir(r->new_dir);
+		err = sffs_store_inode(&r->tx, r->new_dir);
+	}
+	return err;
+}
+
+static int sffs_rename_exchange(struct sffs_rename *r)
+{
+	int err;
+
+	err = sffs_dir_replace(&r->tx, r->new_dir, &r->new->d_name, r->inode->i_ino,
+			       sffs_dt(r->inode->i_mode));
+	if (!err)
+		err = sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, r->target->i_ino,
+				       sffs_dt(r->target->i_mode));
+	if (err)
+		return err;
+	sffs_rename_reparent(r->inode, r->old_dir, r->new_dir);
+	sffs_rename_reparent(r->target, r->new_dir, r->old_dir);
+	inode_set_ctime_current(r->target);
+	return sffs_store_inode(&r->tx, r->target) ?: sffs_rename_store(r);
+}
+
+/* The old name goes, or stands for a whiteout from now on. */
+static int sffs_rename_old_name(struct sffs_rename *r)
+{
+	struct inode *whiteout;
+	int err;
+
+	if (!(r->flags & RENAME_WHITEOUT))
+		return sffs_dir_remove(&r->tx, r->old_dir, &r->old->d_name);
+	err = sffs_new_inode(&r->tx, r->idmap, r->old_dir, S_IFCHR | WHITEOUT_MODE, WHITEOUT_DEV,
+			     &whiteout);
+	if (err)
+		return err;
+	err = sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, whiteout->i_ino, DT_CHR) ?:
+	      sffs_store_inode(&r->tx, whiteout);
+	unlock_new_inode(whiteout);
+	iput(whiteout);
+	return err;
+}
+
+static int sffs_rename_move(struct sffs_rename *r)
+{
+	u8 type = sffs_dt(r->inode->i_mode);
+	int err;
+
+	/* Removed first: what was planned for it still fits. */
+	err = sffs_rename_old_name(r);
+	if (err)
+		return err;
+	if (r->target)
+		err = sffs_dir_replace(&r->tx, r->new_dir, &r->new->d_name, r->inode->i_ino, type);
+	else
+		err = sffs_dir_add(&r->tx, r->new_dir, &r->new->d_name, r->inode->i_ino, type);
+	if (err) {
+		if (!(r->flags & RENAME_WHITEOUT))
+			sffs_dir_add(&r->tx, r->old_dir, &r->old->d_name, r->inode->i_ino, type);
+		sffs_store_inode(&r->tx, r->old_dir);
+		return err;
+	}
+	sffs_rename_reparent(r->inode, r->old_dir, r->new_dir);
+	if (r->target) {
+		if (S_ISDIR(r->target->i_mode))
+			drop_nlink(r->new_dir);
+		err = sffs_lose_name(&r->tx, r->target);
+	}
+	return err ?: sffs_rename_store(r);
+}
+
+static int sffs_rename_plan(struct sffs_rename *r)
+{
+	struct super_block *sb = r->old_dir->i_sb;
+	int err = sffs_orphan_room(sb);
+
+	if (err)
+		return err;
+	sffs_tx_init(&r->tx, sb);
+	if (r->flags & RENAME_WHITEOUT)
+		err = sffs_plan_inode(&r->tx, r->old_dir, S_IFCHR);
+	else if (!(r->flags & RENAME_EXCHANGE))
+		err = sffs_dir_plan_remove(&r->tx, r->old_dir, &r->old->d_name);
+	if (!err && !r->target)
+		err = sffs_tx_reserve(&r->tx, SFFS_I(r->new_dir)->bh->b_blocknr,
+				      2 * SFFS_TREE_BLOCKS);
+	if (err)
+		sffs_tx_cancel(&r->tx);
+	return err;
+}
+
+static int sffs_rename_locked(struct sffs_rename *r)
+{
+	int err, err2;
+
+	if (r->target && S_ISDIR(r->target->i_mode) && !(r->flags & RENAME_EXCHANGE) &&
+	    !sffs_dir_empty(r->target))
+		return -ENOTEMPTY;
+	err = sffs_rename_plan(r);
+	if (err)
+		return err;
+	err = sffs_tx_start(&r->tx, 2 * SFFS_NAME_CREDITS);
+	if (err)
+		return err;
+	err = r->flags & RENAME_EXCHANGE ? sffs_rename_exchange(r) : sffs_rename_move(r);
+	err2 = sffs_tx_stop(&r->tx);
+	return err ?: err2;
+}
+
+static int sffs_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct dentry *old_dentry,
+		       struct inode *new_dir, struct dentry *new_dentry, unsigned int flags)
+{
+	struct sffs_rename r = {
+		.idmap = idmap, .old_dir = old_dir, .new_dir = new_dir, .old = old_dentry,
+		.new = new_dentry, .inode = d_inode(old_dentry), .target = d_inode(new_dentry),
+		.flags = flags,
+	};
+	int err;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	err = sffs_rename_lock(&r);
+	if (err)
+		return err;
+	err = sffs_rename_locked(&r);
+	if (!err && (IS_DIRSYNC(old_dir) || IS_DIRSYNC(new_dir)))
+		err = sffs_sync_inode(new_dir, false);
+	sffs_rename_unlock(&r);
+	return err;
+}
+
+/* ---- Symlinks ---- */
+
+static const char *sffs_get_link(struct dentry *dentry, struct inode *inode,
+				 struct delayed_call *done)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(inode->i_sb);
+	struct sffs_map map;
+	char *buf;
+	int err;
+
+	if (!dentry)
+		return ERR_PTR(-ECHILD);
+	buf = kzalloc(SFFS_BLOCK_SIZE, GFP_KERNEL);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_SHARED);
+	if (err)
+		goto free;
+	if (sffs_format(inode) == SFFS_FMT_INLINE) {
+		memcpy(buf, sffs_raw(inode)->area, i_size_read(inode));
+	} else {
+		err = sffs_map_find(inode, 0, &map);
+		if (!err && (!map.block || map.unwritten))
+			err = -EFSCORRUPTED;
+		if (!err)
+			err = sffs_gate_io(sbi->gate, map.block, buf, 1, REQ_OP_READ);
+	}
+	sffs_unlock(&SFFS_I(inode)->lock, SFFS_LOCK_SHARED);
+	if (err)
+		goto free;
+	buf[min_t(loff_t, i_size_read(inode), SFFS_BLOCK_SIZE - 1)] = '\0';
+	set_delayed_call(done, kfree_link, buf);
+	return buf;
+free:
+	kfree(buf);
+	return ERR_PTR(err);
+}
+
+const struct inode_operations sffs_dir_iops = {
+	.lookup		= sffs_lookup,
+	.create		= sffs_create,
+	.link		= sffs_link,
+	.unlink		= sffs_unlink,
+	.symlink	= sffs_symlink,
+	.mkdir		= sffs_mkdir,
+	.rmdir		= sffs_unlink,
+	.mknod		= sffs_mknod,
+	.rename		= sffs_rename,
+	.tmpfile	= sffs_tmpfile,
+	.setattr	= sffs_setattr,
+	.getattr	= sffs_getattr,
+	.listxattr	= sffs_listxattr,
+	.fileattr_get	= sffs_fileattr_get,
+	.fileattr_set	= sffs_fileattr_set,
+	ASV_ACL_OPS(sffs_get_acl, sffs_set_acl),
+};
+
+const struct inode_operations sffs_special_iops = {
+	.setattr	= sffs_setattr,
+	.getattr	= sffs_getattr,
+	.listxattr	= sffs_listxattr,
+	ASV_ACL_OPS(sffs_get_acl, sffs_set_acl),
+};
+
+const struct inode_operations sffs_symlink_iops = {
+	.get_link	= sffs_get_link,
+	.setattr	= sffs_setattr,
+	.getattr	= sffs_getattr,
+	.listxattr	= sffs_listxattr,
+};

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The slot's orphan table: inodes to be freed, or to be cut to their size, if
+ * this node should die before it has done that itself.
+ *
+ * An entry counts only if its inode names it, so the inode is what a transaction
+ * must get right; both are changed in the same one here.
+ */
+#include "sffs.h"
+
+/* More are added when fewer entries are free: one for each task at work. */
+#define SFFS_ORPHANS_SPARE	64U
+
+static struct buffer_head *sffs_orphan_block(struct super_block *sb, u64 block, u32 slot)
+{
+	return sffs_read_meta(sb, block, SFFS_MAGIC_ORPHAN, slot, 0);
+}
+
+static struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+
+	return sffs_read_meta(sb, le64_to_cpu(raw->slot_area_block[slot]),
+			      SFFS_MAGIC_SLOT_AREA, slot, 0);
+}
+
+/* Bound on the length of a table's chain, against loops: a million entries. */
+#define SFFS_ORPHAN_CHAIN	4096U
+
+/**
+ * sffs_orphan_load() - find the own slot's table at mount
+ * @sb: the mount
+ */
+int sffs_orphan_load(struct super_block *sb)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct buffer_head *bh = sffs_slot_area(sb, sbi->slot);
+	u64 block;
+	u32 n;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	block = le64_to_cpu(((struct sffs_slot_area *)bh->b_data)->orphan_block);
+	brelse(bh);
+	sbi->orphan_table = block;
+	sbi->orphan_spare = block;
+	sbi->orphan_free = 0;
+	for (n = 0; block; n++) {
+		const struct sffs_orphan_block *ob;
+
+		bh = sffs_orphan_block(sb, block, sbi->slot);
+		if (IS_ERR(bh))
+			return PTR_ERR(bh);
+		ob = (struct sffs_orphan_block *)bh->b_data;
+		if (n == SFFS_ORPHAN_CHAIN || le32_to_cpu(ob->count) > SFFS_ORPHANS_PER_BLOCK) {
+			sffs_damage(sb, block, "impossible orphan table");
+			brelse(bh);
+			return -EFSCORRUPTED;
+		}
+		sbi->orphan_free += SFFS_ORPHANS_PER_BLOCK - le32_to_cpu(ob->count);
+		block = le64_to_cpu(ob->next);
+		brelse(bh);
+	}
+	return 0;
+}
+
+/* Put a new block at the head of the table; orphan_mutex is held. */
+static int sffs_orphan_grow(struct super_block *sb)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct buffer_head *area, *bh;
+	struct sffs_tx tx;
+	u64 block;
+	int err, err2;
+
+	sffs_tx_init(&tx, sb);
+	tx.urgent = true;
+	err = sffs_tx_reserve(&tx, 0, 1);
+	if (err)
+		return err;
+	err = sffs_tx_start(&tx, 5);
+	if (err)
+		return err;
+	area = sffs_slot_area(sb, sbi->slot);
+	err = PTR_ERR_OR_ZERO(area);
+	if (err)
+		goto stop;
+	err = sffs_tx_access(&tx, area) ?: sffs_alloc_meta(&tx, 0, &block);
+	if (err)
+		goto release;
+	bh = sffs_tx_create(&tx, block, SFFS_MAGIC_ORPHAN, sbi->slot, 0);
+	err = PTR_ERR_OR_ZERO(bh);
+	if (err)
+		goto release;
+	((struct sffs_orphan_block *)bh->b_data)->next = cpu_to_le64(sbi->orphan_table);
+	((struct sffs_slot_area *)area->b_data)->orphan_block = cpu_to_le64(block);
+	sbi->orphan_table = block;
+	sbi->orphan_spare = block;
+	sbi->orphan_free += SFFS_ORPHANS_PER_BLOCK;
+	sffs_tx_dirty(&tx, bh);
+	sffs_tx_dirty(&tx, area);
+	brelse(bh);
+release:
+	brelse(area);
+stop:
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2;
+}
+
+/**
+ * sffs_orphan_room() - make sure that the table has free entries
+ * @sb: the mount
+ *
+ * Context: may start a transaction; called before one that will add an orphan.
+ */
+int sffs_orphan_room(struct super_block *sb)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	int err = 0;
+
+	if (likely(READ_ONCE(sbi->orphan_free) >= SFFS_ORPHANS_SPARE))
+		return 0;
+	mutex_lock(&sbi->orphan_mutex);
+	if (sbi->orphan_free < SFFS_ORPHANS_SPARE)
+		err = sffs_orphan_grow(sb);
+	mutex_unlock(&sbi->orphan_mutex);
+	return err;
+}
+
+/* A table block with a free entry, from the one that had one last. */
+static struct buffer_head *sffs_orphan_find_free(struct super_block *sb)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	u64 block = sbi->orphan_spare ?: sbi->orphan_table;
+	u32 n;
+
+	for (n = 0; n < 2 * SFFS_ORPHAN_CHAIN && block; n++) {
+		struct buffer_head *bh = sffs_orphan_block(sb, block, sbi->slot);
+		struct sffs_orphan_block *ob;
+
+		if (IS_ERR(bh))
+			return bh;
+		ob = (struct sffs_orphan_block *)bh->b_data;
+		if (le32_to_cpu(ob->count) < SFFS_ORPHANS_PER_BLOCK) {
+			sbi->orphan_spare = block;
+			return bh;
+		}
+		block = le64_to_cpu(ob->next);
+		brelse(bh);
+		if (!block && n < SFFS_ORPHAN_CHAIN)
+			block = sbi->orphan_table;
+	}
+	return ERR_PTR(-ENOSPC);
+}
+
+/**
+ * sffs_orphan_add() - list an inode in the own slot's table
+ * @tx: running transaction, after sffs_orphan_room()
+ * @inode: the inode; the caller stores it
+ */
+int sffs_orphan_add(struct sffs_tx *tx, struct inode *inode)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	struct sffs_orphan_block *ob;
+	struct buffer_head *bh;
+	u32 i;
+	int err;
+
+	if (si->orphan)
+		return 0;
+	mutex_lock(&sbi->orphan_mutex);
+	bh = sffs_orphan_find_free(tx->sb);
+	err = PTR_ERR_OR_ZERO(bh);
+	if (err)
+		goto unlock;
+	ob = (struct sffs_orphan_block *)bh->b_data;
+	for (i = 0; i < SFFS_ORPHANS_PER_BLOCK && ob->entry[i].ino; i++)
+		;
+	err = i < SFFS_ORPHANS_PER_BLOCK ? sffs_tx_access(tx, bh) : -EFSCORRUPTED;
+	if (err)
+		goto release;
+	ob->entry[i].ino = cpu_to_le64(inode->i_ino);
+	ob->entry[i].generation = cpu_to_le32(inode->i_generation);
+	le32_add_cpu(&ob->count, 1);
+	sbi->orphan_free--;
+	sffs_tx_dirty(tx, bh);
+	si->orphan = sbi->slot + 1;
+	si->orphan_block = bh->b_blocknr;
+	si->orphan_index = i;
+release:
+	brelse(bh);
+unlock:
+	mutex_unlock(&sbi->orphan_mutex);
+	return err;
+}
+
+static int sffs_orphan_clear(struct sffs_tx *tx, u64 block, u32 slot, u32 index)
+{
+	struct buffer_head *bh = sffs_orphan_block(tx->sb, block, slot);
+	struct sffs_orphan_block *ob;
+	int err;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	ob = (struct sffs_orphan_block *)bh->b_data;
+	err = sffs_tx_access(tx, bh);
+	if (!err && index < SFFS_ORPHANS_PER_BLOCK && ob->entry[index].ino) {
+		memset(&ob->entry[index], 0, sizeof(ob->entry[index]));
+		le32_add_cpu(&ob->count, -1);
+		if (slot == SFFS_SB(tx->sb)->slot)
+			SFFS_SB(tx->sb)->orphan_free++;
+		sffs_tx_dirty(tx, bh);
+	}
+	brelse(bh);
+	return err;
+}
+
+/* Take an inode off the table that lists it. The caller stores the inode. */
+int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct sffs_inode_info *si = SFFS_I(inode);
+	int err;
+
+	if (!si->orphan)
+		return 0;
+	mutex_lock(&sbi->orphan_mutex);
+	err = sffs_orphan_clear(tx, si->orphan_block, si->orphan - 1, si->orphan_index);
+	mutex_unlock(&sbi->orphan_mutex);
+	si->orphan = 0;
+	si->orphan_block = 0;
+	si->orphan_index = 0;
+	return err;
+}
+
+/* ---- After a crash ---- */
+
+static int sffs_orphan_drop_stale(struct super_block *sb, u64 block, u32 slot, u32 index)
+{
+	struct sffs_tx tx;
+	int err, err2;
+
+	sffs_tx_init(&tx, sb);
+	err = sffs_tx_start(&tx, 2);
+	if (err)
+		return err;
+	mutex_lock(&SFFS_SB(sb)->orphan_mutex);
+	err = sffs_orphan_clear(&tx, block, slot, index);
+	mutex_unlock(&SFFS_SB(sb)->orphan_mutex);
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2;
+}
+
+/* One entry: the last iput() frees an inode without links. */
+static int sffs_orphan_finish(struct super_block *sb, u64 block, u32 slot, u32 index,
+			      const struct sffs_orphan *entry)
+{
+	struct inode *inode = sffs_iget(sb, le64_to_cpu(entry->ino));
+	struct sffs_inode_info *si;
+	int err = 0;
+
+	if (IS_ERR(inode)) {
+		err = PTR_ERR(inode);
+		return err == -EFSCORRUPTED || err == -ESTALE ?
+		       sffs_orphan_drop_stale(sb, block, slot, index) : err;
+	}
+	si = SFFS_I(inode);
+	if (si->orphan != slot + 1 || si->orphan_block != block || si->orphan_index != index ||
+	    inode->i_generation != le32_to_cpu(entry->generation))
+		err = sffs_orphan_drop_stale(sb, block, slot, index);
+	else if (inode->i_nlink)
+		err = sffs_truncate(inode);
+	iput(inode);
+	return err;
+}
+
+/**
+ * sffs_orphan_recover() - finish what a slot's last holder had begun
+ * @sb: the mount, before anybody uses it
+ * @slot: the slot; its journal has been replayed
+ */
+int sffs_orphan_recover(struct super_block *sb, u32 slot)
+{
+	struct buffer_head *bh = sffs_slot_area(sb, slot);
+	u64 block;
+	u32 i, n;
+	int err = 0;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	block = le64_to_cpu(((struct sffs_slot_area *)bh->b_data)->orphan_block);
+	brelse(bh);
+	for (n = 0; block && !err && n < SFFS_ORPHAN_CHAIN; n++) {
+		struct sffs_orphan_block *ob;
+		u64 next;
+
+		bh = sffs_orphan_block(sb, block, slot);
+		if (IS_ERR(bh))
+			return PTR_ERR(bh);
+		ob = (struct sffs_orphan_block *)bh->b_data;
+		for (i = 0; i < SFFS_ORPHANS_PER_BLOCK && !err; i++) {
+			struct sffs_orphan entry = ob->entry[i];
+
+			if (entry.ino)
+				err = sffs_orphan_finish(sb, block, slot, i, &entry);
+		}
+		next = le64_to_cpu(ob->next);
+		brelse(bh);
+		block = next;
+	}
+	return err;
+}

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In-memory structures of SFFS, and what its files offer each other.
+ *
+ * Order of locks, outermost first:
+ *
+ *   mmap_lock, i_rwsem, cluster lock (rename, directories, inodes, groups),
+ *   invalidate_lock, folio lock; jbd2 handle; sffs_inode.tree_sem;
+ *   sffs_group.mutex; sffs_group.busy_lock
+ *
+ * A handle starts with no folio locked and with every cluster lock held that it
+ * will need: struct sffs_tx collects them first. The folio lock comes before
+ * the handle only in iomap, which starts none under a folio lock.
+ */
+#ifndef _SFFS_H
+#define _SFFS_H
+
+#include <linux/buffer_head.h>
+#include <linux/fs.h>
+#include <linux/iomap.h>
+#include <linux/jbd2.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/siphash.h>
+#include <linux/workqueue.h>
+
+#include <compat.h>
+#include <compat-fs.h>
+
+#include "sffs_format.h"
+
+#undef pr_fmt
+#define pr_fmt(fmt)	"sffs: " fmt
+
+#define EFSCORRUPTED	EUCLEAN
+
+struct sffs_gate;
+struct sffs_tx;
+
+/* ---- Cluster locks: lock.c ---- */
+
+/**
+ * struct sffs_lock - this node's part of one lock resource
+ * @sbi: the mount
+ * @number: resource number, as enum sffs_lock_type says
+ * @type: enum sffs_lock_type
+ * @uses: tasks and asynchronous requests that use it, by mode
+ *
+ * The lock belongs to the node: any number of tasks may use one that the node
+ * holds, in both modes, and exclude each other by i_rwsem, tree_sem or the
+ * group's mutex. A use keeps the lock from being given up.
+ */
+struct sffs_lock {
+	struct sffs_sb_info *sbi;
+	u64 number;
+	u8 type;
+	atomic_t uses[3];
+};
+
+void sffs_lock_init(struct sffs_lock *lock, struct sffs_sb_info *sbi, unsigned int type,
+		    u64 number);
+int sffs_lock(struct sffs_lock *lock, enum sffs_lock_mode mode);
+bool sffs_trylock(struct sffs_lock *lock, enum sffs_lock_mode mode);
+void sffs_unlock(struct sffs_lock *lock, enum sffs_lock_mode mode);
+
+/* ---- The gate: gate.c ---- */
+
+struct sffs_gate *sffs_gate_open(dev_t lower, bool write);
+void sffs_gate_close(struct sffs_gate *gate);
+struct block_device *sffs_gate_bdev(struct sffs_gate *gate);
+void sffs_gate_fail(struct sffs_gate *gate);
+bool sffs_gate_read_only(struct sffs_gate *gate);
+bool sffs_device_read_only(dev_t dev);
+int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int blocks, blk_opf_t op);
+int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count);
+int sffs_gate_init(void);
+void sffs_gate_exit(void);
+
+/* ---- One mount ---- */
+
+#define SFFS_MOUNT_SHUTDOWN	0	/* no more writes; see sffs_shutdown() */
+
+/**
+ * struct sffs_sb_info - one mount
+ * @sb: the VFS's part
+ * @gate: the private device; all I/O but heartbeat, locks and mailbox
+ * @bdev: the gate's block device
+ * @journal: journal of @slot; NULL on a read-only mount
+ * @trigger: sets checksums as jbd2 takes each buffer
+ * @super_bh: the super block, pinned
+ * @groups: by number
+ * @free_lock: covers @freed and @trimmed
+ * @freed: extents whose freeing transaction has not been committed, oldest first
+ * @committed: extents whose freeing has been committed, for @free_work
+ * @free_work: makes them available again
+ * @conv_wq: converts unwritten extents after writeback
+ * @orphan_mutex: covers the slot's orphan table, and the next three
+ * @orphan_table: its first block
+ * @orphan_spare: a block of it that may have a free entry
+ * @orphan_free: free entries
+ * @fixed: the fixed locks
+ */
+struct sffs_sb_info {
+	struct super_block *sb;
+	struct sffs_gate *gate;
+	struct block_device *bdev;
+	journal_t *journal;
+	struct jbd2_buffer_trigger_type trigger;
+	struct buffer_head *super_bh;
+	unsigned long flags;
+
+	u64 blocks;
+	u64 first_group_block;
+	u32 nr_groups;
+	u32 bitmap_blocks;
+	u32 seed;
+	u32 slots;
+	u32 slot;
+	u32 incarnation;
+	u8 sector_shift;
+	u8 group_shift;
+	u16 chunk_blocks;
+	u16 chunk_inode0;
+	siphash_key_t hash_key;
+	u64 root_ino;
+	bool local;
+
+	struct sffs_group_info *groups;
+	atomic_t next_dir_group;
+
+	spinlock_t free_lock;
+	struct list_head freed;
+	struct list_head committed;
+	struct work_struct free_work;
+
+	struct workqueue_struct *conv_wq;
+
+	struct mutex orphan_mutex;
+	u64 orphan_table;
+	u64 orphan_spare;
+	u32 orphan_free;
+
+	struct delayed_work heartbeat;
+	u64 heartbeat_seq;
+	u32 heartbeat_ms;
+	u32 lease_ms;
+	time64_t mounted_sec;
+
+	struct sffs_lock fixed[4];
+};
+
+static inline struct sffs_sb_info *SFFS_SB(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline bool sffs_is_shutdown(const struct sffs_sb_info *sbi)
+{
+	return test_bit(SFFS_MOUNT_SHUTDOWN, &sbi->flags);
+}
+
+/* ---- Inodes ---- */
+
+/**
+ * struct sffs_inode_info - an inode in memory
+ * @bh: its block, pinned
+ * @lock: its cluster lock
+ * @open_lock: held shared while the file is open here
+ * @tree_sem: covers the tree (extents or entries) against lookups without i_rwsem
+ * @map_seq: raised whenever a mapping changes; the iomap validity cookie
+ * @prealloc: there may be blocks behind the end that release gives back
+ * @orphan: slot + 1 of the orphan table that lists it; 0: none
+ * @xattr_sem: covers the extended attributes
+ * @io_list: writeback completions that wait for conversion, under @io_lock
+ * @sync_tid: transaction of the last change
+ * @datasync_tid: transaction of the last change that fdatasync cares for
+ */
+struct sffs_inode_info {
+	struct buffer_head *bh;
+	struct sffs_lock lock;
+	struct sffs_lock open_lock;
+	struct rw_semaphore tree_sem;
+	u32 flags;
+	u32 project;
+	u64 map_seq;
+	u64 parent;
+	u64 entries;
+	struct timespec64 btime;
+	u8 format;
+	bool prealloc;
+	u8 orphan;
+	u16 orphan_index;
+	u64 orphan_block;
+	u64 xattr_block;
+	struct rw_semaphore xattr_sem;
+	tid_t sync_tid;
+	tid_t datasync_tid;
+
+	spinlock_t io_lock;
+	struct list_head io_list;
+	struct work_struct io_work;
+
+	struct inode vfs;
+};
+
+static inline struct sffs_inode_info *SFFS_I(const struct inode *inode)
+{
+	return container_of(inode, struct sffs_inode_info, vfs);
+}
+
+static inline struct sffs_inode *sffs_raw(const struct inode *inode)
+{
+	return (struct sffs_inode *)SFFS_I(inode)->bh->b_data;
+}
+
+static inline u8 sffs_format(const struct inode *inode)
+{
+	return READ_ONCE(SFFS_I(inode)->format);
+}
+
+/* inode.c */
+struct inode *sffs_alloc_inode(struct super_block *sb);
+void sffs_free_inode(struct inode *inode);
+struct inode *sffs_iget(struct super_block *sb, u64 ino);
+void sffs_set_ops(struct inode *inode);
+int sffs_store_inode(struct sffs_tx *tx, struct inode *inode);
+void sffs_dirty_inode(struct inode *inode, int flags);
+int sffs_write_inode(struct inode *inode, struct writeback_control *wbc);
+void sffs_evict_inode(struct inode *inode);
+int sffs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
+		 u32 request_mask, unsigned int query_flags);
+int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int sffs_truncate(struct inode *inode);
+int sffs_grow_size(struct inode *inode, loff_t size);
+int sffs_set_size(struct inode *inode, loff_t size, bool orphan);
+int sffs_sync_inode(struct inode *inode, bool datasync);
+int sffs_inode_cache_init(void);
+void sffs_inode_cache_exit(void);
+
+/* Blocks of the volume in the VFS's units of 512 bytes. */
+static inline void sffs_add_blocks(struct inode *inode, s64 blocks)
+{
+	if (blocks >= 0)
+		inode_add_bytes(inode, blocks << SFFS_BLOCK_SHIFT);
+	else
+		inode_sub_bytes(inode, -blocks << SFFS_BLOCK_SHIFT);
+}
+
+/* ialloc.c */
+int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode);
+int sffs_new_inode(struct sffs_tx *tx, struct mnt_idmap *idmap, struct inode *dir, umode_t mode,
+		   dev_t rdev, struct inode **result);
+int sffs_release_inode(struct sffs_tx *tx, struct inode *inode);
+int sffs_check_ino(struct super_block *sb, u64 ino);
+
+/* orphan.c */
+int sffs_orphan_load(struct super_block *sb);
+int sffs_orphan_room(struct super_block *sb);
+int sffs_orphan_add(struct sffs_tx *tx, struct inode *inode);
+int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode);
+int sffs_orphan_recover(struct super_block *sb, u32 slot);
+
+/* ---- Allocation groups: group.c, alloc.c ---- */
+
+/**
+ * struct sffs_group_info - an allocation group in memory
+ * @lock: its cluster lock
+ * @mutex: covers the group's blocks and the counts, between tasks of this node
+ * @loaded: the counts were read
+ * @free: free blocks; these and the next three under @mutex, read without as a hint
+ * @reserved: promised to transactions that have not used them yet
+ * @reserved_inodes: free inodes promised likewise
+ * @hint: where the last search ended
+ * @busy: extents in the bitmaps as free that must not be used yet, by start
+ * @busy_blocks: their sum
+ * @busy_lock: covers @busy and @busy_blocks
+ */
+struct sffs_group_info {
+	struct sffs_lock lock;
+	struct mutex mutex;
+	bool loaded;
+	u32 number;
+	u32 blocks;
+	u32 free;
+	u32 unmapped;
+	u32 free_inodes;
+	u32 chunks;
+	u32 reserved;
+	u32 reserved_inodes;
+	u32 hint;
+	spinlock_t busy_lock;
+	u32 busy_blocks;
+	struct rb_root busy;
+};
+
+/* A freed extent until its transaction is on disk and the device was told. */
+struct sffs_busy {
+	struct rb_node node;
+	struct list_head list;
+	struct sffs_group_info *group;
+	u32 start;			/* blocks of the group */
+	u32 count;
+	tid_t tid;
+	bool meta;			/* was metadata: the buffer cache may alias it */
+};
+
+static inline u64 sffs_group_start(const struct sffs_group_info *g)
+{
+	const struct sffs_sb_info *sbi = g->lock.sbi;
+
+	return sbi->first_group_block + ((u64)g->number << sbi->group_shift);
+}
+
+struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block);
+int sffs_groups_init(struct sffs_sb_info *sbi);
+void sffs_groups_exit(struct sffs_sb_info *sbi);
+int sffs_group_load(struct sffs_group_info *g);
+struct buffer_head *sffs_group_header(struct sffs_group_info *g);
+struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
+				      struct sffs_tx *tx);
+u32 sffs_group_avail(struct sffs_group_info *g);
+void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped, u64 *free_inodes,
+		      u64 *inodes);
+
+int sffs_alloc(struct sffs_tx *tx, u64 goal, u32 min, u32 max, u64 *block, u32 *count);
+int sffs_alloc_meta(struct sffs_tx *tx, u64 goal, u64 *block);
+int sffs_free(struct sffs_tx *tx, u64 block, u32 count, bool meta);
+void sffs_free_work(struct work_struct *work);
+void sffs_commit_callback(journal_t *journal, transaction_t *transaction);
+int sffs_flush_freed(struct sffs_sb_info *sbi);
+void sffs_busy_add(struct sffs_tx *tx, struct sffs_group_info *g, u32 start, u32 count, bool meta);
+void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end);
+void sffs_busy_drop_all(struct sffs_sb_info *sbi);
+
+/* ---- Transactions and metadata blocks: trans.c ---- */
+
+#define SFFS_TX_GROUPS	12
+
+/**
+ * struct sffs_tx - a transaction and the groups that it may change
+ * @sb: the mount
+ * @handle: running handle, or NULL while the transaction is planned
+ * @nr: groups in use in @group
+ * @urgent: gives space back or completes I/O, so may use the last blocks of a group
+ * @group: in ascending order once started; what is reserved in each
+ * @space_group: where sffs_alloc() takes blocks
+ * @inode_group: where sffs_new_inode() takes the number
+ *
+ * First the caller adds the groups of blocks that it will free and reserves
+ * space, then sffs_tx_start() takes the groups' locks in order and starts a
+ * handle, and sffs_tx_stop() gives all of it back.
+ */
+struct sffs_tx {
+	struct super_block *sb;
+	handle_t *handle;
+	unsigned int nr;
+	bool urgent;			/* may use what others must leave free */
+	struct {
+		struct sffs_group_info *g;
+		u32 reserved;
+		u32 inodes;
+		bool locked;
+	} group[SFFS_TX_GROUPS];
+	struct sffs_group_info *space_group;
+	struct sffs_group_info *inode_group;
+};
+
+void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb);
+int sffs_tx_add_group(struct sffs_tx *tx, u64 block);
+bool sffs_tx_has_group(struct sffs_tx *tx, u64 block);
+int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks);
+int sffs_tx_start(struct sffs_tx *tx, unsigned int credits);
+int sffs_tx_stop(struct sffs_tx *tx);
+void sffs_tx_cancel(struct sffs_tx *tx);
+int sffs_tx_access(struct sffs_tx *tx, struct buffer_head *bh);
+void sffs_tx_dirty(struct sffs_tx *tx, struct buffer_head *bh);
+struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
+				   u32 generation);
+int sffs_tx_revoke(struct sffs_tx *tx, u64 block);
+
+struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic, u64 owner,
+				   u32 generation);
+struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, u64 owner);
+bool sffs_leaf_valid(const struct buffer_head *bh);
+void sffs_set_leaf_valid(struct buffer_head *bh);
+bool sffs_crc_ok(const void *buf, size_t len, u32 seed);
+void sffs_set_crc(void *buf, size_t len, u32 seed);
+void sffs_frozen(struct jbd2_buffer_trigger_type *type, struct buffer_head *bh, void *data,
+		 size_t size);
+__printf(3, 4) void sffs_damage(struct super_block *sb, u64 block, const char *fmt, ...);
+void sffs_shutdown(struct super_block *sb, const char *why);
+
+/* ---- Trees: tree.c ---- */
+
+/**
+ * struct sffs_path - from the root of a tree to a leaf
+ * @depth: levels, 1 for a root that is a leaf
+ * @level: [0] is the root; bh is NULL there, the block is the inode's
+ */
+struct sffs_path {
+	unsigned int depth;
+	struct {
+		struct buffer_head *bh;
+		unsigned int pos;
+	} level[SFFS_TREE_DEPTH_MAX + 1];
+};
+
+void sffs_path_put(struct sffs_path *path);
+struct sffs_node_head *sffs_node_head(struct inode *inode, struct sffs_path *path,
+				      unsigned int level);
+struct buffer_head *sffs_node_bh(struct inode *inode, struct sffs_path *path, unsigned int level);
+int sffs_tree_find(struct inode *inode, u64 key, u32 leaf_magic, struct sffs_path *path);
+int sffs_tree_step(struct inode *inode, u32 leaf_magic, struct sffs_path *path, int dir);
+u64 sffs_tree_next_key(struct inode *inode, struct sffs_path *path);
+struct buffer_head *sffs_tree_new_leaf(struct sffs_tx *tx, struct inode *inode, u32 magic);
+int sffs_tree_grow(struct sffs_tx *tx, struct inode *inode, u32 magic, unsigned int entry_size);
+int sffs_tree_add_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path, u64 key,
+		       u64 block);
+int sffs_tree_plan_drop(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
+bool sffs_tree_drop_planned(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
+int sffs_tree_drop_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
+
+/* New tree blocks that one insertion may need at most. */
+#define SFFS_TREE_BLOCKS	(2 * SFFS_TREE_DEPTH_MAX)
+/* Journal credits of one change to a tree, the inode and its group. */
+#define SFFS_TREE_CREDITS	(SFFS_TREE_BLOCKS + 8)
+
+/* ---- Extents: extent.c ---- */
+
+/**
+ * struct sffs_map - what is at a place in a file
+ * @file_block: first block
+ * @count: blocks; of a hole: up to the next extent
+ * @block: on the volume; 0 for a hole
+ * @unwritten: reads as zeros
+ */
+struct sffs_map {
+	u64 file_block;
+	u64 block;
+	u64 count;
+	bool unwritten;
+};
+
+int sffs_map_find(struct inode *inode, u64 file_block, struct sffs_map *map);
+int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_map *map);
+int sffs_map_insert_written(struct sffs_tx *tx, struct inode *inode, u64 file_block, u64 block,
+			    u32 count);
+int sffs_map_convert(struct inode *inode, u64 first, u64 end, bool unwritten);
+int sffs_map_punch(struct inode *inode, u64 first, u64 end);
+int sffs_map_cut(struct inode *inode, u64 at);
+int sffs_map_shift(struct inode *inode, u64 from, s64 by);
+
+/* ---- Directories: dir.c, dirleaf.c ---- */
+
+int sffs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino, u8 *type);
+int sffs_dir_add(struct sffs_tx *tx, struct inode *dir, const struct qstr *name, u64 ino, u8 type);
+int sffs_dir_plan_remove(struct sffs_tx *tx, struct inode *dir, const struct qstr *name);
+int sffs_dir_remove(struct sffs_tx *tx, struct inode *dir, const struct qstr *name);
+int sffs_dir_replace(struct sffs_tx *tx, struct inode *dir, const struct qstr *name, u64 ino,
+		     u8 type);
+bool sffs_dir_empty(struct inode *dir);
+extern const struct file_operations sffs_dir_fops;
+
+/* ---- Operations ---- */
+
+extern const struct inode_operations sffs_dir_iops;
+extern const struct inode_operations sffs_special_iops;
+extern const struct inode_operations sffs_file_iops;
+extern const struct inode_operations sffs_symlink_iops;
+extern const struct file_operations sffs_file_fops;
+extern const struct address_space_operations sffs_aops;
+extern const struct iomap_ops sffs_iomap_ops;
+extern const struct iomap_ops sffs_write_iomap_ops;
+extern const struct export_operations sffs_export_ops;
+
+/* file.c, aops.c, falloc.c */
+void sffs_io_work(struct work_struct *work);
+long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
+int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
+
+/* xattr.c, acl.c: the set function with a transaction is for new inodes */
+extern ASV_XATTR_TABLE(sffs_xattr_handlers);
+ssize_t sffs_listxattr(struct dentry *dentry, char *buf, size_t size);
+int sffs_xattr_get(struct inode *inode, int index, const char *name, void *buf, size_t size);
+int sffs_xattr_set(struct inode *inode, int index, const char *name, const void *value,
+		   size_t size, int flags);
+int sffs_xattr_set_new(struct sffs_tx *tx, struct inode *inode, int index, const char *name,
+		       const void *value, size_t size);
+int sffs_xattr_free_all(struct inode *inode);
+struct posix_acl *sffs_get_acl(struct inode *inode, int type, bool rcu);
+int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_acl *acl, int type);
+int sffs_init_acl(struct sffs_tx *tx, struct inode *inode, struct posix_acl *acl, int type);
+/* Blocks that the attributes of a new inode may take. */
+#define SFFS_XATTR_NEW_BLOCKS	8
+
+/* ioctl.c */
+long sffs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+int sffs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
+int sffs_trim(struct super_block *sb, struct fstrim_range *range);
+
+/* ---- The slot: slot.c ---- */
+
+int sffs_slot_recover(struct super_block *sb, u64 *dead);
+int sffs_slot_take(struct super_block *sb, u64 dead);
+int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot);
+void sffs_slot_release(struct super_block *sb);
+
+#endif /* _SFFS_H */

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The slot of a local mount: finding it, seeing that nobody else is there,
+ * replaying what dead holders left in their journals, and the heartbeat.
+ *
+ * A local mount writes its record with plain FUA writes. It takes the volume
+ * only after every record that says "live" stood still for a lease, or was
+ * written by this very kernel: a device that could be opened exclusively has no
+ * other mount here.
+ */
+#include <linux/crc32c.h>
+#include <linux/delay.h>
+#include <linux/random.h>
+#include <linux/utsname.h>
+
+#include "sffs.h"
+
+static u64 sffs_heartbeat_block(struct sffs_sb_info *sbi, u32 slot, u32 *offset)
+{
+	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+	u32 byte = slot << sbi->sector_shift;
+
+	*offset = byte % SFFS_BLOCK_SIZE;
+	return le64_to_cpu(raw->heartbeat_block) + byte / SFFS_BLOCK_SIZE;
+}
+
+static int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec)
+{
+	u32 offset;
+	u64 block = sffs_heartbeat_block(sbi, slot, &offset);
+	void *buf = (void *)__get_free_page(GFP_NOFS);
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	err = sffs_gate_io(sbi->gate, block, buf, 1, REQ_OP_READ);
+	if (!err)
+		memcpy(rec, buf + offset, sizeof(*rec));
+	free_page((unsigned long)buf);
+	if (err)
+		return err;
+	if (rec->magic == cpu_to_le32(SFFS_MAGIC_SLOT) && rec->slot == cpu_to_le32(slot) &&
+	    rec->state <= SFFS_SLOT_RECOVERING && sffs_crc_ok(rec, sizeof(*rec), sbi->seed) &&
+	    strnlen(rec->host, sizeof(rec->host)) < sizeof(rec->host))
+		return 0;
+	pr_err("%s: the heartbeat record of slot %u is damaged; run fsck.sffs\n", sbi->sb->s_id,
+	       slot);
+	return -EFSCORRUPTED;
+}
+
+/* Only this mount writes while it is local, so the block around the record is ours too. */
+static int sffs_write_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec)
+{
+	u32 offset;
+	u64 block = sffs_heartbeat_block(sbi, slot, &offset);
+	void *buf = (void *)__get_free_page(GFP_NOFS);
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	rec->nonce = cpu_to_le64(get_random_u64());
+	sffs_set_crc(rec, sizeof(*rec), sbi->seed);
+	err = sffs_gate_io(sbi->gate, block, buf, 1, REQ_OP_READ);
+	if (!err) {
+		memcpy(buf + offset, rec, sizeof(*rec));
+		err = sffs_gate_io(sbi->gate, block, buf, 1,
+				   REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH | REQ_FUA);
+	}
+	free_page((unsigned long)buf);
+	return err;
+}
+
+/* Which boot this is, as well as a module can tell: when it began. */
+static void sffs_boot_id(u8 *id)
+{
+	time64_t boot = ktime_get_real_seconds() - ktime_get_boottime_seconds();
+	u64 parts[2] = { div_u64(boot, 64), crc32c(~0U, init_utsname()->nodename,
+						   strlen(init_utsname()->nodename)) };
+
+	memcpy(id, parts, sizeof(parts));
+}
+
+static bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
+{
+	u8 id[16];
+
+	sffs_boot_id(id);
+	return (le32_to_cpu(rec->flags) & SFFS_SLOTF_LOCAL) &&
+	       !memcmp(rec->boot_id, id, sizeof(id)) &&
+	       !strncmp(rec->host, init_utsname()->nodename, sizeof(rec->host) - 1);
+}
+
+/* 0 if the holder of a live record is dead, -EBUSY if not. Waits for a lease. */
+static int sffs_slot_watch(struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *first)
+{
+	u32 wait_ms = sbi->lease_ms + sbi->lease_ms / 4;
+	struct sffs_slot_record now;
+	int err;
+
+	if (sffs_slot_is_mine(first))
+		return 0;
+	pr_info("%s: waiting %u ms to see whether host %s (slot %u) is alive\n", sbi->sb->s_id,
+		wait_ms, first->host, slot);
+	if (msleep_interruptible(wait_ms))
+		return -EINTR;
+	err = sffs_read_slot(sbi, slot, &now);
+	if (err)
+		return err;
+	if (now.nonce == first->nonce)
+		return 0;
+	pr_err("%s: host %s has the volume mounted (slot %u)\n", sbi->sb->s_id, now.host, slot);
+	return -EBUSY;
+}
+
+/* ---- Journals ---- */
+
+static bool sffs_journal_features_ok(journal_t *journal)
+{
+	u32 incompat = be32_to_cpu(journal->j_superblock->s_feature_incompat);
+	u32 want = JBD2_FEATURE_INCOMPAT_CSUM_V3 | JBD2_FEATURE_INCOMPAT_64BIT |
+		   JBD2_FEATURE_INCOMPAT_REVOKE;
+
+	return incompat == want;
+}
+
+/* jbd2 takes the place of a journal on a device for its super block alone. */
+static int sffs_journal_bmap(journal_t *journal, sector_t *block)
+{
+	*block += journal->j_blk_offset;
+	return 0;
+}
+
+/* Load a slot's journal, which replays it when it is not empty. */
+static journal_t *sffs_journal_open(struct sffs_sb_info *sbi, u32 slot)
+{
+	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+	journal_t *journal;
+	int err;
+
+	journal = asv_journal_init_dev(sbi->bdev, le64_to_cpu(raw->journal_block[slot]),
+				       le32_to_cpu(raw->journal_blocks), SFFS_BLOCK_SIZE);
+	if (IS_ERR(journal))
+		return journal;
+	journal->j_bmap = sffs_journal_bmap;
+	journal->j_flags |= JBD2_BARRIER;
+	err = jbd2_journal_load(journal);
+	if (!err && !sffs_journal_features_ok(journal)) {
+		pr_err("%s: the journal of slot %u has features that SFFS does not use\n",
+		       sbi->sb->s_id, slot);
+		err = -EFSCORRUPTED;
+	}
+	if (!err && jbd2_journal_errno(journal)) {
+		pr_warn("%s: the journal of slot %u had been aborted with error %d\n",
+			sbi->sb->s_id, slot, jbd2_journal_errno(journal));
+		jbd2_journal_clear_err(journal);
+		jbd2_journal_ack_err(journal);
+	}
+	if (!err)
+		return journal;
+	pr_err("%s: the journal of slot %u cannot be loaded: error %d; run fsck.sffs\n",
+	       sbi->sb->s_id, slot, err);
+	jbd2_journal_destroy(journal);
+	return ERR_PTR(err);
+}
+
+/**
+ * sffs_slot_recover() - replay the journals of dead slots
+ * @sb: a mount whose gate is transient: every cached block is stale afterwards
+ * @dead: set to the slots whose holder died, a bit each
+ *
+ * Context: may wait for a lease.
+ * Return: 0, -EBUSY if another host has the volume, or an error.
+ */
+int sffs_slot_recover(struct super_block *sb, u64 *dead)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct sffs_slot_record rec;
+	u32 slot;
+	int err;
+
+	*dead = 0;
+	for (slot = 0; slot < sbi->slots; slot++) {
+		err = sffs_read_slot(sbi, slot, &rec);
+		if (!err && rec.state != SFFS_SLOT_FREE) {
+			err = sffs_slot_watch(sbi, slot, &rec);
+			*dead |= BIT_ULL(slot);
+		}
+		if (err)
+			return err;
+	}
+	for (slot = 0; slot < sbi->slots; slot++) {
+		journal_t *journal;
+
+		if (!(*dead & BIT_ULL(slot)))
+			continue;
+		if (bdev_read_only(sbi->bdev) || sffs_gate_read_only(sbi->gate)) {
+			pr_err("%s: was not unmounted, and cannot be recovered read-only\n",
+			       sb->s_id);
+			return -EROFS;
+		}
+		journal = sffs_journal_open(sbi, slot);
+		if (IS_ERR(journal))
+			return PTR_ERR(journal);
+		err = jbd2_journal_destroy(journal);
+		if (err)
+			return err;
+		pr_info("%s: replayed the journal of slot %u\n", sb->s_id, slot);
+	}
+	return 0;
+}
+
+/* ---- Heartbeat ---- */
+
+static void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec)
+{
+	memset(rec, 0, sizeof(*rec));
+	rec->magic = cpu_to_le32(SFFS_MAGIC_SLOT);
+	rec->slot = cpu_to_le32(sbi->slot);
+	rec->incarnation = cpu_to_le32(sbi->incarnation);
+	rec->state = SFFS_SLOT_LIVE;
+	rec->recoverer = 0xff;
+	rec->sequence = cpu_to_le64(++sbi->heartbeat_seq);
+	rec->mounted_sec = cpu_to_le64(sbi->mounted_sec);
+	rec->flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
+	sffs_boot_id(rec->boot_id);
+	strscpy(rec->host, init_utsname()->nodename, sizeof(rec->host));
+}
+
+static void sffs_heartbeat(struct work_struct *work)
+{
+	struct sffs_sb_info *sbi = container_of(to_delayed_work(work), struct sffs_sb_info,
+						heartbeat);
+	struct sffs_slot_record rec;
+
+	if (sffs_is_shutdown(sbi))
+		return;
+	sffs_fill_slot(sbi, &rec);
+	if (sffs_write_slot(sbi, sbi->slot, &rec)) {
+		sffs_shutdown(sbi->sb, "the heartbeat cannot be written");
+		return;
+	}
+	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
+}
+
+/**
+ * sffs_slot_take() - begin to write: take slot 0, load its journal, finish orphans
+ * @sb: the mount
+ * @dead: slots that sffs_slot_recover() has replayed
+ *
+ * Return: 0 or an error; then nothing is left running.
+ */
+int sffs_slot_take(struct super_block *sb, u64 dead)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct sffs_slot_record rec;
+	u32 slot;
+	int err;
+
+	sbi->slot = 0;
+	err = sffs_read_slot(sbi, sbi->slot, &rec);
+	if (err)
+		return err;
+	sbi->incarnation = le32_to_cpu(rec.incarnation) + 1 ?: 1;
+	sbi->mounted_sec = ktime_get_real_seconds();
+	sffs_fill_slot(sbi, &rec);
+	err = sffs_write_slot(sbi, sbi->slot, &rec);
+	if (err)
+		return err;
+	sbi->journal = sffs_journal_open(sbi, sbi->slot);
+	if (IS_ERR(sbi->journal)) {
+		err = PTR_ERR(sbi->journal);
+		sbi->journal = NULL;
+		return err;
+	}
+	sbi->journal->j_private = sbi;
+	sbi->journal->j_commit_callback = sffs_commit_callback;
+	INIT_DELAYED_WORK(&sbi->heartbeat, sffs_heartbeat);
+	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
+	err = sffs_orphan_load(sb);
+	for (slot = 0; !err && slot < sbi->slots; slot++) {
+		if (!(dead & BIT_ULL(slot)))
+			continue;
+		err = sffs_orphan_recover(sb, slot);
+		if (!err && slot != sbi->slot)
+			err = sffs_slot_free(sbi, slot);
+	}
+	if (err)
+		sffs_slot_release(sb);
+	return err;
+}
+
+/* Mark a slot as free whose journal is empty. */
+int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot)
+{
+	struct sffs_slot_record rec;
+	int err = sffs_read_slot(sbi, slot, &rec);
+
+	if (err)
+		return err;
+	rec.state = SFFS_SLOT_FREE;
+	return sffs_write_slot(sbi, slot, &rec);
+}
+
+/**
+ * sffs_slot_release() - write everything home and give the slot back
+ * @sb: the mount, after the last user
+ *
+ * A slot whose journal could not be emptied stays live, and is recovered by the
+ * next mount.
+ */
+void sffs_slot_release(struct super_block *sb)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	int err;
+
+	if (!sbi->journal)
+		return;
+	cancel_delayed_work_sync(&sbi->heartbeat);
+	err = jbd2_journal_destroy(sbi->journal);
+	sbi->journal = NULL;
+	sffs_busy_drop_all(sbi);
+	if (!err && !sffs_is_shutdown(sbi))
+		err = sffs_slot_free(sbi, sbi->slot);
+	if (err)
+		pr_err("%s: not unmounted cleanly: error %d\n", sb->s_id, err);
+}

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Metadata blocks and the transactions that change them.
+ *
+ * A block's checksum is set when jbd2 takes the block for the journal (the
+ * frozen trigger), so once for each commit and not for each change, and what
+ * is checkpointed later is that same image.
+ *
+ * A block that was checked once carries BH_SffsChecked, so the checksum is
+ * computed once for each time that the block is read; its identity (kind,
+ * owner, generation) is compared at each use.
+ */
+#include <linux/crc32c.h>
+
+#include "sffs.h"
+
+enum {
+	BH_SffsChecked = BH_JBDPrivateStart,	/* the checksum was right */
+	BH_SffsLeaf,				/* and so are the directory entries in it */
+};
+
+BUFFER_FNS(SffsChecked, sffs_checked)
+BUFFER_FNS(SffsLeaf, sffs_leaf)
+
+bool sffs_leaf_valid(const struct buffer_head *bh)
+{
+	return buffer_sffs_leaf(bh);
+}
+
+void sffs_set_leaf_valid(struct buffer_head *bh)
+{
+	set_buffer_sffs_leaf(bh);
+}
+
+#define SFFS_CRC_OFFSET	4
+
+static u32 sffs_crc(const void *buf, size_t len, u32 seed)
+{
+	static const __le32 zero;
+	u32 crc = crc32c(seed, buf, SFFS_CRC_OFFSET);
+
+	crc = crc32c(crc, &zero, sizeof(zero));
+	return crc32c(crc, buf + SFFS_CRC_OFFSET + sizeof(zero),
+		      len - SFFS_CRC_OFFSET - sizeof(zero));
+}
+
+bool sffs_crc_ok(const void *buf, size_t len, u32 seed)
+{
+	const __le32 *crc = buf + SFFS_CRC_OFFSET;
+
+	return le32_to_cpu(*crc) == sffs_crc(buf, len, seed);
+}
+
+void sffs_set_crc(void *buf, size_t len, u32 seed)
+{
+	__le32 *crc = buf + SFFS_CRC_OFFSET;
+
+	*crc = cpu_to_le32(sffs_crc(buf, len, seed));
+}
+
+/* jbd2's trigger: @data is what will go to the journal. May not sleep. */
+void sffs_frozen(struct jbd2_buffer_trigger_type *type, struct buffer_head *bh, void *data,
+		 size_t size)
+{
+	struct sffs_sb_info *sbi = container_of(type, struct sffs_sb_info, trigger);
+	const struct sffs_header *h = data;
+
+	sffs_set_crc(data, size, h->magic == cpu_to_le32(SFFS_MAGIC_SUPER) ? ~0U : sbi->seed);
+}
+
+/**
+ * sffs_damage() - report metadata that cannot be right
+ * @sb: the mount
+ * @block: where it is
+ * @fmt: what is wrong with it
+ *
+ * The caller fails with -EFSCORRUPTED. The first find is remembered in the super
+ * block when it is next written.
+ */
+void sffs_damage(struct super_block *sb, u64 block, const char *fmt, ...)
+{
+	struct va_format vaf;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vaf.fmt = fmt;
+	vaf.va = &ap;
+	pr_err_ratelimited("%s: block %llu: %pV; unmount and run fsck.sffs\n", sb->s_id, block,
+			   &vaf);
+	va_end(ap);
+}
+
+/**
+ * sffs_shutdown() - never write again on this mount
+ * @sb: the mount
+ * @why: for the log
+ *
+ * Context: may sleep. Callable any number of times.
+ */
+void sffs_shutdown(struct super_block *sb, const char *why)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+
+	if (test_and_set_bit(SFFS_MOUNT_SHUTDOWN, &sbi->flags))
+		return;
+	pr_err("%s: shut down: %s; unmount it, and mount it again\n", sb->s_id, why);
+	sffs_gate_fail(sbi->gate);
+	if (sbi->journal)
+		jbd2_journal_abort(sbi->journal, -EIO);
+}
+
+/**
+ * sffs_read_meta() - read a metadata block and check that it is what it should be
+ * @sb: the mount
+ * @block: block number
+ * @magic: kind of block
+ * @owner: inode, group or slot that it belongs to
+ * @generation: of the inode; zero for other owners
+ *
+ * Context: may sleep; the cluster lock of the block's resource is held.
+ * Return: the buffer, or an error pointer: -EIO, -EFSCORRUPTED after a message.
+ */
+struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic, u64 owner,
+				   u32 generation)
+{
+	struct buffer_head *bh = sffs_read_any(sb, block, magic, owner);
+
+	if (!IS_ERR(bh) &&
+	    unlikely(((struct sffs_header *)bh->b_data)->generation != cpu_to_le32(generation))) {
+		sffs_damage(sb, block, "belongs to an inode %llu that no longer exists", owner);
+		brelse(bh);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	return bh;
+}
+
+/* The same for a block whose generation is not known: an inode itself. */
+struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, u64 owner)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct buffer_head *bh;
+	struct sffs_header *h;
+
+	if (unlikely(block <= SFFS_SUPER_BLOCK || block >= sbi->blocks)) {
+		sffs_damage(sb, block, "a pointer to it is not on the volume");
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
+	if (unlikely(!bh))
+		return ERR_PTR(-ENOMEM);
+	if (!buffer_uptodate(bh)) {
+		clear_buffer_sffs_checked(bh);
+		clear_buffer_sffs_leaf(bh);
+		if (bh_read(bh, REQ_META | REQ_PRIO) < 0) {
+			brelse(bh);
+			return ERR_PTR(-EIO);
+		}
+	}
+	h = (struct sffs_header *)bh->b_data;
+	if (unlikely(!buffer_sffs_checked(bh))) {
+		if (!sffs_crc_ok(h, SFFS_BLOCK_SIZE, sbi->seed)) {
+			sffs_damage(sb, block, "wrong checksum");
+			goto bad;
+		}
+		set_buffer_sffs_checked(bh);
+	}
+	if (unlikely(h->magic != cpu_to_le32(magic) || h->block != cpu_to_le64(block) ||
+		     h->owner != cpu_to_le64(owner))) {
+		sffs_damage(sb, block, "not the %4.4s block of %llu that it should be",
+			    (char *)&magic, owner);
+		goto bad;
+	}
+	return bh;
+bad:
+	brelse(bh);
+	return ERR_PTR(-EFSCORRUPTED);
+}
+
+/* ---- Transactions ---- */
+
+void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb)
+{
+	tx->sb = sb;
+	tx->handle = NULL;
+	tx->nr = 0;
+	tx->urgent = false;
+	tx->space_group = NULL;
+	tx->inode_group = NULL;
+}
+
+static int sffs_tx_slot(struct sffs_tx *tx, struct sffs_group_info *g)
+{
+	unsigned int i;
+
+	for (i = 0; i < tx->nr; i++)
+		if (tx->group[i].g == g)
+			return i;
+	if (WARN_ON_ONCE(tx->nr == SFFS_TX_GROUPS))
+		return -ENOSPC;
+	tx->group[tx->nr].g = g;
+	tx->group[tx->nr].reserved = 0;
+	tx->group[tx->nr].inodes = 0;
+	tx->group[tx->nr].locked = false;
+	return tx->nr++;
+}
+
+/**
+ * sffs_tx_add_group() - say that a block's group will be changed
+ * @tx: transaction that has not started
+ * @block: a block that will be freed
+ *
+ * Return: 0, or -EFSCORRUPTED if no group has the block.
+ */
+int sffs_tx_add_group(struct sffs_tx *tx, u64 block)
+{
+	struct sffs_group_info *g = sffs_group_of(SFFS_SB(tx->sb), block);
+	int i;
+
+	if (!g) {
+		sffs_damage(tx->sb, block, "not in any group, but to be freed");
+		return -EFSCORRUPTED;
+	}
+	i = sffs_tx_slot(tx, g);
+	return i < 0 ? i : 0;
+}
+
+/* Will this transaction be able to change the group of @block? */
+bool sffs_tx_has_group(struct sffs_tx *tx, u64 block)
+{
+	struct sffs_group_info *g = sffs_group_of(SFFS_SB(tx->sb), block);
+	unsigned int i;
+
+	for (i = 0; i < tx->nr; i++)
+		if (tx->group[i].g == g)
+			return true;
+	return false;
+}
+
+/* Blocks that only urgent transactions use, so that I/O can always complete. */
+static u32 sffs_group_kept(const struct sffs_tx *tx, const struct sffs_group_info *g)
+{
+	return tx->urgent ? 0 : min(g->blocks / 64, 4 * SFFS_TREE_BLOCKS);
+}
+
+static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u32 blocks)
+{
+	bool ok = false;
+	int i;
+
+	if (sffs_group_load(g))
+		return false;
+	if (READ_ONCE(g->free) < blocks)
+		return false;
+	mutex_lock(&g->mutex);
+	if (sffs_group_avail(g) >= blocks + sffs_group_kept(tx, g)) {
+		g->reserved += blocks;
+		ok = true;
+	}
+	mutex_unlock(&g->mutex);
+	if (!ok)
+		return false;
+	i = sffs_tx_slot(tx, g);
+	if (i < 0) {
+		mutex_lock(&g->mutex);
+		g->reserved -= blocks;
+		mutex_unlock(&g->mutex);
+		return false;
+	}
+	tx->group[i].reserved += blocks;
+	tx->space_group = g;
+	return true;
+}
+
+/**
+ * sffs_tx_reserve() - make sure of free blocks, all in one group
+ * @tx: transaction that has not started
+ * @goal: block near which they should be
+ * @blocks: how many
+ *
+ * Groups are tried from the goal's on. When none has enough, freed extents that
+ * wait for a commit are made available and all are tried once more. All
+ * reservations of one transaction that allocate come from the last call's group.
+ *
+ * Context: may sleep and wait for a commit; no handle may be held.
+ * Return: 0 or -ENOSPC.
+ */
+int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct sffs_group_info *near = sffs_group_of(sbi, goal);
+	u32 first = near ? near->number : 0, i;
+	int pass, err;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < sbi->nr_groups; i++) {
+			u32 n = first + i < sbi->nr_groups ? first + i :
+				first + i - sbi->nr_groups;
+
+			if (sffs_tx_try_reserve(tx, &sbi->groups[n], blocks))
+				return 0;
+			if (fatal_signal_pending(current))
+				return -EINTR;
+		}
+		err = sffs_flush_freed(sbi);
+		if (err)
+			return err;
+	}
+	return -ENOSPC;
+}
+
+static void sffs_tx_release(struct sffs_tx *tx)
+{
+	unsigned int i;
+
+	for (i = 0; i < tx->nr; i++) {
+		struct sffs_group_info *g = tx->group[i].g;
+
+		if (tx->group[i].reserved || tx->group[i].inodes) {
+			mutex_lock(&g->mutex);
+			g->reserved -= tx->group[i].reserved;
+			g->reserved_inodes -= tx->group[i].inodes;
+			mutex_unlock(&g->mutex);
+		}
+		if (tx->group[i].locked)
+			sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	}
+	tx->nr = 0;
+	tx->space_group = NULL;
+}
+
+/* Insertion sort by group number: there are a handful. */
+static void sffs_tx_sort(struct sffs_tx *tx)
+{
+	unsigned int i, k;
+
+	for (i = 1; i < tx->nr; i++)
+		for (k = i; k && tx->group[k - 1].g->number > tx->group[k].g->number; k--)
+			swap(tx->group[k - 1], tx->group[k]);
+}
+
+/**
+ * sffs_tx_start() - take the groups' locks in order and start a handle
+ * @tx: planned transaction
+ * @credits: blocks that it may change
+ *
+ * Context: may sleep; the inodes' cluster locks are held, no folio is locked.
+ * Return: 0 or an error; then everything planned has been given back.
+ */
+int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	unsigned int i;
+	int err = 0;
+
+	if (unlikely(!sbi->journal)) {
+		err = -EROFS;
+		goto fail;
+	}
+	sffs_tx_sort(tx);
+	for (i = 0; i < tx->nr; i++) {
+		err = sffs_lock(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE);
+		if (err)
+			goto fail;
+		tx->group[i].locked = true;
+	}
+	tx->handle = jbd2__journal_start(sbi->journal, credits, 0, credits, GFP_NOFS, 0, 0);
+	if (!IS_ERR(tx->handle))
+		return 0;
+	err = PTR_ERR(tx->handle);
+	tx->handle = NULL;
+fail:
+	sffs_tx_release(tx);
+	return err;
+}
+
+/* End the transaction; what it changed is durable after a commit. */
+int sffs_tx_stop(struct sffs_tx *tx)
+{
+	int err = 0;
+
+	if (tx->handle)
+		err = jbd2_journal_stop(tx->handle);
+	tx->handle = NULL;
+	sffs_tx_release(tx);
+	return err;
+}
+
+/* Give back a transaction that was planned and not started. */
+void sffs_tx_cancel(struct sffs_tx *tx)
+{
+	sffs_tx_release(tx);
+}
+
+int sffs_tx_access(struct sffs_tx *tx, struct buffer_head *bh)
+{
+	int err = jbd2_journal_get_write_access(tx->handle, bh);
+
+	if (!err)
+		jbd2_journal_set_triggers(bh, &SFFS_SB(tx->sb)->trigger);
+	return err;
+}
+
+/* A failure here is one of the journal and means that it has been aborted. */
+void sffs_tx_dirty(struct sffs_tx *tx, struct buffer_head *bh)
+{
+	int err = jbd2_journal_dirty_metadata(tx->handle, bh);
+
+	if (unlikely(err))
+		sffs_shutdown(tx->sb, "the journal refused a block");
+}
+
+/**
+ * sffs_tx_create() - begin to use a free block as metadata
+ * @tx: running transaction that allocated it
+ * @block: block number
+ * @magic: kind of block
+ * @owner: what it belongs to
+ * @generation: of the inode; zero for other owners
+ *
+ * Return: its buffer, zero but for the header, or an error pointer. The caller
+ * fills it and calls sffs_tx_dirty().
+ */
+struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
+				   u32 generation)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct buffer_head *bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
+	struct sffs_header *h;
+	int err;
+
+	if (!bh)
+		return ERR_PTR(-ENOMEM);
+	lock_buffer(bh);
+	err = jbd2_journal_get_create_access(tx->handle, bh);
+	if (err) {
+		unlock_buffer(bh);
+		brelse(bh);
+		return ERR_PTR(err);
+	}
+	h = (struct sffs_header *)bh->b_data;
+	memset(h, 0, SFFS_BLOCK_SIZE);
+	h->magic = cpu_to_le32(magic);
+	h->block = cpu_to_le64(block);
+	h->owner = cpu_to_le64(owner);
+	h->generation = cpu_to_le32(generation);
+	set_buffer_uptodate(bh);
+	set_buffer_sffs_checked(bh);
+	clear_buffer_sffs_leaf(bh);
+	unlock_buffer(bh);
+	jbd2_journal_set_triggers(bh, &sbi->trigger);
+	return bh;
+}
+
+/* Forget a metadata block that is being freed, so that no replay brings it back. */
+int sffs_tx_revoke(struct sffs_tx *tx, u64 block)
+{
+	struct buffer_head *bh = __find_get_block(SFFS_SB(tx->sb)->bdev, block, SFFS_BLOCK_SIZE);
+	int err;
+
+	if (bh)
+		clear_buffer_sffs_checked(bh);
+	err = jbd2_journal_revoke(tx->handle, block, bh);	/* drops bh */
+	return err;
+}
