@@ -23,6 +23,9 @@ INSTALL_MOD_PATH ?= $(DESTDIR)
 prefix	?= /usr
 udevdir	?= $(prefix)/lib/udev
 mandir	?= $(prefix)/share/man
+unitdir	?= $(prefix)/lib/systemd/system
+tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
+completiondir ?= $(prefix)/share/bash-completion/completions
 
 .PHONY: all modules programs install modules_install programs_install nodes
 .PHONY: setup run check check-long check-debug bench sparse checkpatch package clean help
@@ -57,6 +60,15 @@ programs_install: programs
 	$(MAKE) -C user O=$(BUILD)/user prefix=$(prefix) DESTDIR=$(DESTDIR) install
 	install -d $(DESTDIR)$(udevdir)/rules.d
 	install -m 0644 scripts/package/60-asv.rules $(DESTDIR)$(udevdir)/rules.d/
+	for page in Documentation/man/*.[1-8]; do \
+		install -D -m 0644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit; \
+	done
+	install -D -m 0644 user/asvm/data/asvm@.service $(DESTDIR)$(unitdir)/asvm@.service
+	install -D -m 0644 user/asvm/data/asvm.tmpfiles $(DESTDIR)$(tmpfilesdir)/asvm.conf
+	install -D -m 0644 user/asvm/data/asvm.bash $(DESTDIR)$(completiondir)/asvm
+	install -D -m 0644 user/asvm/data/asvm.apparmor $(DESTDIR)/etc/apparmor.d/usr.sbin.asvm
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/asv/selinux user/asvm/data/asvm.te \
+		user/asvm/data/asvm.fc
 
 # ---- what sets itself up: these install the Debian packages that they need
 setup:
