@@ -95,14 +95,15 @@ static int make_backend(struct vt_net *net, const struct vt_net_opts *opts)
 		return 0;
 	}
 	strcpy(net->ifname, "asv%d");
-	net->tap = vt_tap(net->ifname, opts->no_vnet_hdr ? 0 : IFF_VNET_HDR, VT_NET_HDR,
-			  opts->offload);
+	net->tap = vt_tap(net->ifname, opts->no_vnet_hdr ? 0 : IFF_VNET_HDR,
+			  opts->hdr_size ? opts->hdr_size : VT_NET_HDR, opts->offload);
 	return net->tap < 0 ? net->tap : vt_if_up(net->ifname);
 }
 
 int vt_net_start(struct vt_net *net, const struct vt_net_opts *opts)
 {
-	uint64_t features = opts->features | VT_BIT(VIRTIO_F_VERSION_1) |
+	uint64_t features = opts->features |
+			    (opts->legacy ? 0 : VT_BIT(VIRTIO_F_VERSION_1)) |
 			    (opts->packed ? VT_BIT(VIRTIO_F_RING_PACKED) : 0);
 	unsigned int i;
 	int ret;

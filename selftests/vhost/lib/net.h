@@ -22,6 +22,8 @@ struct vt_net_opts {
 	unsigned int num;	/* ring size, 0 for 128 */
 	bool packed;
 	uint64_t features;	/* VERSION_1 and the ring format are added */
+	bool legacy;		/* VERSION_1 is not */
+	unsigned int hdr_size;	/* that the tap gives and takes; 0 for VT_NET_HDR */
 	bool no_vnet_hdr;	/* a tap without IFF_VNET_HDR: the device makes the header */
 	unsigned int offload;	/* TUN_F_* */
 	unsigned int ethertype;	/* what the socket takes; 0 for VT_ETHERTYPE */
