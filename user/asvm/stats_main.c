@@ -18,7 +18,7 @@
  * struct stats_options - the command line
  * @interval: seconds between two tables, 0: one table
  * @count: tables, 0: until interrupted
- * @name: only devices of this name, NULL: all
+ * @name: only this guest's devices, or this device, NULL: all
  */
 struct stats_options {
 	bool json;
@@ -40,7 +40,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: asvm stats [--json] [--interval SECONDS [--count N]] [NAME]\n\n"
 	      "Show the counters of each queue of the backends, of all devices that you may\n"
-	      "see or of those of the guest NAME. With --interval it goes on, and shows what\n"
+	      "see or of the guest or device NAME. With --interval it goes on, and shows what\n"
 	      "was counted in each second.\n\n"
 	      "  FLAGS   r it runs, p packed ring, l dirty log, B broken by a bad chain\n"
 	      "  KICKS   that woke the worker; SUPPR what was served without one\n"
@@ -107,9 +107,15 @@ static void row(const struct stats_vq *q, const struct stats_vq *old,
 	putchar('\n');
 }
 
+/* A guest's devices are called GUEST/disk0 and so on: its name means all of them. */
 static bool wanted(const struct stats_options *o, const char *name)
 {
-	return !o->name || !strcmp(o->name, name);
+	size_t n;
+
+	if (!o->name)
+		return true;
+	n = strlen(o->name);
+	return !strncmp(name, o->name, n) && (!name[n] || name[n] == '/');
 }
 
 static const struct stats_vq *find_vq(const struct stats *st,
