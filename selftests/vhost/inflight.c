@@ -11,6 +11,9 @@
 
 #define NUM	64
 
+/* few: they are read one at a time to be compared, and a slow disk takes 10 ms for each */
+#define BLOCKS	64
+
 FIXTURE(inflight)
 {
 	struct vt_blk_opts opts;
@@ -84,7 +87,7 @@ FIXTURE_SETUP(inflight)
 	self->blk.disk = vt_disk_open(variant->disk, 0);
 	ASSERT_LE(0, self->blk.disk);
 	ASSERT_EQ(0, vt_queue_init(&self->vq, &self->blk.mem, 0, NUM, features_of(self)));
-	ASSERT_EQ(0, vt_load_init(&self->load, &self->vq, &self->blk.mem, 0, 512, 4096, 20));
+	ASSERT_EQ(0, vt_load_init(&self->load, &self->vq, &self->blk.mem, 0, BLOCKS, 4096, 20));
 	self->load.indirect = 40;
 	self->base = variant->packed ? VT_PACKED_BASE : 0;
 	self->region_size = variant->packed ?

@@ -12,6 +12,9 @@
 #include "lib/load.h"
 #include "lib/owner.h"
 
+/* few: they are read one at a time to be compared, and a slow disk takes 10 ms for each */
+#define BLOCKS	64
+
 FIXTURE(owner)
 {
 	struct vt_blk_opts opts;
@@ -63,7 +66,7 @@ FIXTURE_SETUP(owner)
 	ASSERT_LE(0, self->blk.disk);
 	ASSERT_EQ(0, vt_queue_init(&self->vq, &self->blk.mem, 0, 128,
 				   variant->packed ? VT_BIT(VIRTIO_F_RING_PACKED) : 0));
-	ASSERT_EQ(0, vt_load_init(&self->load, &self->vq, &self->blk.mem, 0, 1024, 4096, 24));
+	ASSERT_EQ(0, vt_load_init(&self->load, &self->vq, &self->blk.mem, 0, BLOCKS, 4096, 24));
 	ASSERT_EQ(0, vt_owner_start(&self->owner, serve, self));
 }
 
@@ -106,7 +109,7 @@ TEST_F_TIMEOUT(owner, killed_under_load, 120)
 
 		/* another owner, a ring from the start; blocks that were in flight may be both */
 		vt_queue_reset(&self->vq, variant->packed ? VT_PACKED_BASE : 0);
-		ASSERT_EQ(0, vt_load_init(&next, &self->vq, &self->blk.mem, 0, 1024, 4096, 24));
+		ASSERT_EQ(0, vt_load_init(&next, &self->vq, &self->blk.mem, 0, BLOCKS, 4096, 24));
 		next.writes_only = true;
 		for (block = 0; block < next.blocks; block++)
 			next.version[block] = self->load.busy[block] ? 0 :
@@ -205,7 +208,7 @@ TEST_SIGNAL(exec_leaves_the_memory, SIGKILL)
 	execl("/bin/sh", "sh", "-c", "sleep 0.2; kill -9 $$", NULL);
 }
 
-/* last: the nodes are gone afterwards, and come back with the modules */
+/* modules come and go, but not while somebody has a descriptor of theirs */
 TEST(unloading)
 {
 	static const char *const nodes[] = { VT_BLK_NODE, VT_NET_NODE };

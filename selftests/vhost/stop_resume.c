@@ -8,6 +8,9 @@
 
 #include "lib/load.h"
 
+/* few: they are read one at a time to be compared, and a slow disk takes 10 ms for each */
+#define BLOCKS	64
+
 FIXTURE(stop)
 {
 	struct vt_blk blk;
@@ -45,7 +48,7 @@ FIXTURE_SETUP(stop)
 	struct vt_blk_opts opts = options(variant);
 
 	ASSERT_EQ(0, vt_blk_start(&self->blk, &opts));
-	ASSERT_EQ(0, vt_load_init(&self->load, self->blk.vq, &self->blk.mem, 0, 512, 4096, 24));
+	ASSERT_EQ(0, vt_load_init(&self->load, self->blk.vq, &self->blk.mem, 0, BLOCKS, 4096, 24));
 	self->load.indirect = 30;
 }
 
