@@ -430,13 +430,20 @@ static long asv_vring_state(struct asv_vq *vq, unsigned int cmd, void __user *ar
 	return copy_to_user(argp, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
+/* The log is turned on and off by this under load: let the old areas be done with. */
 static long asv_vring_addr(struct asv_vq *vq, void __user *argp)
 {
 	struct vhost_vring_addr a;
+	long ret;
 
 	if (copy_from_user(&a, argp, sizeof(a)))
 		return -EFAULT;
-	return asv_vring_set_addr(vq, &a);
+	asv_vq_pause(vq);
+	mutex_lock(&vq->mutex);
+	ret = asv_vring_set_addr(vq, &a);
+	mutex_unlock(&vq->mutex);
+	asv_vq_resume(vq);
+	return ret;
 }
 
 static long asv_vring_kick(struct asv_vq *vq, void __user *argp)
@@ -493,8 +500,6 @@ static long asv_vring_ioctl_locked(struct asv_vq *vq, unsigned int cmd, void __u
 	case VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
 	case VHOST_GET_VRING_BUSYLOOP_TIMEOUT:
 		return asv_vring_state(vq, cmd, argp);
-	case VHOST_SET_VRING_ADDR:
-		return asv_vring_addr(vq, argp);
 	case VHOST_SET_VRING_KICK:
 		return asv_vring_kick(vq, argp);
 	case VHOST_SET_VRING_CALL:
@@ -519,6 +524,8 @@ long asv_vring_ioctl(struct asv_dev *dev, unsigned int cmd, void __user *argp)
 	if (index >= dev->nvqs)
 		return -ENOBUFS;
 	vq = dev->vqs[array_index_nospec(index, dev->nvqs)];
+	if (cmd == VHOST_SET_VRING_ADDR)
+		return asv_vring_addr(vq, argp);
 	mutex_lock(&vq->mutex);
 	ret = asv_vring_ioctl_locked(vq, cmd, argp);
 	mutex_unlock(&vq->mutex);
