@@ -135,7 +135,8 @@ static void asv_blk_finish(struct asv_blk_req *req)
 		req->submitted = false;
 		error = asv_blk_disk_of(req)->backend->finish(req);
 	}
-	if (unlikely(error == -EAGAIN && !req->waited)) {
+	/* The latter: it cannot be asked not to sleep, no more at least (a dm table). */
+	if (unlikely((error == -EAGAIN || error == -EOPNOTSUPP) && !req->waited)) {
 		asv_blk_to_helper(req);
 		return;
 	}
