@@ -145,6 +145,84 @@ TEST_F_TIMEOUT(inflight, killed_and_restarted, 200)
 	TH_LOG("%u requests were in flight at kills", seen);
 }
 
+/*
+ * What shared memory holds when a host loses the owner at once, with requests that were
+ * fetched and not used: taken while they are in flight, put back when the owner, which
+ * ends them as it dies, is gone. The successor must do every one of them again.
+ */
+struct image {
+	void *region;
+	void *used;		/* what the device writes of the ring */
+	size_t used_size;
+};
+
+static void *used_area(FIXTURE_DATA(inflight) *self)
+{
+	return self->opts.packed ? (void *)self->vq.pdesc : (void *)self->vq.used;
+}
+
+static void image_init(FIXTURE_DATA(inflight) *self, struct image *image)
+{
+	image->used_size = self->opts.packed ? self->vq.desc_size : self->vq.device_size;
+	image->region = malloc(self->region_size);
+	image->used = malloc(image->used_size);
+}
+
+/* true if nothing was used meanwhile, so that what was taken is of one moment */
+static bool image_take(FIXTURE_DATA(inflight) *self, struct image *image)
+{
+	memcpy(image->used, used_area(self), image->used_size);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	memcpy(image->region, self->region, self->region_size);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return !memcmp(image->used, used_area(self), image->used_size);
+}
+
+static void image_put(FIXTURE_DATA(inflight) *self, const struct image *image)
+{
+	memcpy(used_area(self), image->used, image->used_size);
+	memcpy(self->region, image->region, self->region_size);
+}
+
+TEST_F_TIMEOUT(inflight, done_again, 200)
+{
+	struct image image;
+	unsigned int round, tries, taken, seen = 0;
+
+	image_init(self, &image);
+	for (round = 0; round < 8; round++) {
+		ASSERT_EQ(0, vt_owner_start(&self->owner, serve, self)) TH_LOG("round %u", round);
+		for (tries = 0; tries < 50; tries++) {
+			ASSERT_EQ(0, vt_load_run(&self->load, 7, true))
+				TH_LOG("round %u: %s", round, self->vq.why);
+			ASSERT_EQ(0, vt_load_fill(&self->load));
+			usleep(round * 300);
+			if (image_take(self, &image) && marked(self))
+				break;
+			ASSERT_EQ(0, vt_load_drain(&self->load)) TH_LOG("%s", self->vq.why);
+		}
+		ASSERT_EQ(0, vt_owner_kill(&self->owner));
+		if (!self->load.inflight)
+			continue;
+		image_put(self, &image);
+		taken = marked(self);
+		seen += taken;
+		ASSERT_EQ(0, vt_owner_start(&self->owner, serve, self));
+		ASSERT_EQ(0, vt_load_drain(&self->load))
+			TH_LOG("round %u: %u to do again, %s, %u in flight", round, taken,
+			       self->vq.why, self->load.inflight);
+		EXPECT_EQ(0, marked(self));
+		ASSERT_EQ(0, vt_owner_kill(&self->owner));
+	}
+	EXPECT_EQ(0, vt_queue_check(&self->vq)) TH_LOG("%s", self->vq.why);
+	EXPECT_EQ(0, vt_load_verify(&self->load, self->blk.disk));
+	if (variant->disk == VT_DISK_SLOW)
+		EXPECT_LT(0, seen);
+	TH_LOG("%u requests were done again", seen);
+	free(image.region);
+	free(image.used);
+}
+
 /* stopped in good order the region is empty, and a successor starts from it */
 TEST_F_TIMEOUT(inflight, stopped_and_restarted, 60)
 {
