@@ -16,6 +16,7 @@
 #define LEAF1_ECX_HYPERVISOR	(1u << 31)
 #define LEAF1_EDX_HTT		(1u << 28)
 #define LEAF6_EAX_ARAT		(1u << 2)
+#define XSAVE_LEGACY_SIZE	576	/* legacy area and header */
 #define EXT1_ECX_CMP_LEGACY	(1u << 1)
 #define EXT1_ECX_SVM		(1u << 2)
 #define EXT1_ECX_PERFCTR_CORE	(1u << 23)
@@ -76,6 +77,11 @@ static void cpuid_filter(struct kvm_cpuid_entry2 *e, unsigned int cpus)
 		e->ebx = 0;
 		e->ecx = 0;
 		e->edx = 0;
+		break;
+	case 0xd:
+		/* for the features that are on in XCR0, which after power-on is the FPU */
+		if (e->index <= 1 && e->ebx)
+			e->ebx = XSAVE_LEGACY_SIZE;
 		break;
 	case 0x80000001:
 		e->ecx &= ~(EXT1_ECX_SVM | EXT1_ECX_CMP_LEGACY | EXT1_ECX_PERFCTR_CORE |
