@@ -25,9 +25,10 @@ static struct asv_blk_inflight_packed __user *asv_blk_packed(const struct asv_bl
 	return q->track.addr;
 }
 
-static void asv_blk_track_broken(struct asv_blk_queue *q)
+static void asv_blk_track_broken(struct asv_blk_queue *q, int error)
 {
-	asv_vq_break(&q->vq, "in-flight region cannot be written");
+	asv_vq_break(&q->vq, error == -ENOSPC ? "more descriptors available than there are" :
+		     "in-flight region cannot be written");
 }
 
 /* ---- while running ---- */
@@ -55,6 +56,7 @@ static int asv_blk_packed_start(struct asv_blk_req *req)
 	unsigned int i;
 	u16 at = head, last = head;
 
+	req->track = min_t(u16, head, vq->num - 1);
 	for (i = 0; i < vq->ndescs; i++) {
 		/* A driver that offers more descriptors than the ring has. */
 		if (at >= vq->num)
@@ -71,7 +73,6 @@ static int asv_blk_packed_start(struct asv_blk_req *req)
 		if (copy_to_user(&region->desc[last], &entry, sizeof(entry)))
 			return -EFAULT;
 	}
-	req->track = head;
 	track->last[head] = last;
 	track->free_head = at;
 	if (put_user(last, &region->desc[head].last) ||
@@ -87,9 +88,10 @@ static int asv_blk_packed_start(struct asv_blk_req *req)
 void __asv_blk_track_start(struct asv_blk_req *req)
 {
 	struct asv_blk_queue *q = req->q;
+	int ret = q->vq.packed ? asv_blk_packed_start(req) : asv_blk_split_start(req);
 
-	if (q->vq.packed ? asv_blk_packed_start(req) : asv_blk_split_start(req))
-		asv_blk_track_broken(q);
+	if (unlikely(ret))
+		asv_blk_track_broken(q, ret);
 }
 
 static int asv_blk_split_used(struct asv_blk_queue *q)
@@ -138,8 +140,10 @@ static int asv_blk_packed_used(struct asv_blk_queue *q)
 
 void __asv_blk_track_used(struct asv_blk_queue *q)
 {
-	if (q->vq.packed ? asv_blk_packed_used(q) : asv_blk_split_used(q))
-		asv_blk_track_broken(q);
+	int ret = q->vq.packed ? asv_blk_packed_used(q) : asv_blk_split_used(q);
+
+	if (unlikely(ret))
+		asv_blk_track_broken(q, ret);
 }
 
 static int asv_blk_split_commit(struct asv_blk_queue *q)
@@ -170,8 +174,10 @@ static int asv_blk_packed_commit(struct asv_blk_queue *q)
 
 void __asv_blk_track_commit(struct asv_blk_queue *q)
 {
-	if (q->vq.packed ? asv_blk_packed_commit(q) : asv_blk_split_commit(q))
-		asv_blk_track_broken(q);
+	int ret = q->vq.packed ? asv_blk_packed_commit(q) : asv_blk_split_commit(q);
+
+	if (unlikely(ret))
+		asv_blk_track_broken(q, ret);
 }
 
 /* ---- recovery: a split ring ---- */

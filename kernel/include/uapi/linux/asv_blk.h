@@ -144,8 +144,8 @@ struct asv_blk_attach {
  *	struct virtio_blk_config that the kernel module knows.
  * @generation: changes whenever any of @bytes changed: what a virtio-pci
  *	device returns as config_generation
- * @bytes: a little-endian struct virtio_blk_config, fields of features that are
- *	not offered are 0
+ * @bytes: a little-endian struct virtio_blk_config; fields of features that are
+ *	not offered are 0, but for num_queues
  */
 struct asv_blk_config {
 	__u32	size;
