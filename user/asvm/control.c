@@ -78,6 +78,9 @@ static void conn_watch(struct conn *c)
 
 static void conn_close(struct conn *c)
 {
+	/* Nobody is left who would report the guest's end: it ends now. */
+	if (c->inside && c->mode == CONN_LINES)
+		machine_stop(c->ctl->ctx.m);
 	loop_del(c->ctl->loop, &c->src);
 	close(c->src.fd);
 	c->mode = CONN_FREE;

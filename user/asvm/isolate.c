@@ -201,8 +201,10 @@ static int drop_capabilities(void)
 int isolate_enter(void)
 {
 	const struct rlimit none = { 0, 0 };
+	int death = 0;
 	int ret;
 
+	prctl(PR_GET_PDEATHSIG, &death);
 	ret = empty_root();
 	if (!ret)
 		ret = lock_secure_bits();
@@ -217,6 +219,9 @@ int isolate_enter(void)
 	/* Guest memory goes into no core file, and nobody else may look at it. */
 	if (setrlimit(RLIMIT_CORE, &none) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return fail("cannot forbid core dumps");
+	/* The kernel forgets it when the user changes. */
+	if (prctl(PR_SET_PDEATHSIG, death))
+		return fail("cannot end with the supervisor");
 	return 0;
 }
 
