@@ -265,47 +265,82 @@ TEST_F(inflight, refusals)
 	vt_dev_close(&self->blk.dev);
 }
 
-/*
- * A region whose content is hostile: random bytes under a header that fits. The start
- * is refused or the queue breaks or it serves, but it ends, and does not hurt anyone.
- */
-TEST_F_TIMEOUT(inflight, hostile_region, 100)
+/* put something wrong into a region that was right */
+static void spoil(FIXTURE_DATA(inflight) *self)
 {
-	struct asv_blk_inflight_packed *packed = self->region;
+	size_t header = self->opts.packed ? offsetof(struct asv_blk_inflight_packed, desc) :
+					    offsetof(struct asv_blk_inflight_split, desc);
+	size_t entry = self->opts.packed ? sizeof(struct asv_blk_desc_packed) :
+					   sizeof(struct asv_blk_desc_split);
+	uint8_t *bytes = self->region;
+	unsigned int n;
+
+	for (n = 1 + vt_below(&self->load.rng, 6); n--;) {
+		size_t at;
+
+		if (vt_one_in(&self->load.rng, 4))
+			at = 12 + vt_below(&self->load.rng, header - 12);
+		else
+			at = header + vt_below(&self->load.rng, 8) * entry +
+			     vt_below(&self->load.rng, entry);
+		/* small numbers are what indices and flags take */
+		if (vt_one_in(&self->load.rng, 2))
+			bytes[at] = vt_below(&self->load.rng, NUM + 2);
+		else
+			bytes[at] ^= 1 << vt_below(&self->load.rng, 8);
+	}
+}
+
+/*
+ * Hostile regions: one of an owner in mid-flow with something spoiled, or random bytes
+ * under a header that fits. The start is refused, or the queue breaks, or it serves; but
+ * it ends, and does not hurt anyone.
+ */
+TEST_F_TIMEOUT(inflight, hostile_region, 150)
+{
 	struct asv_blk_inflight_split *split = self->region;
-	unsigned int round, refused = 0;
+	unsigned int round, tries, refused = 0;
+	struct image image;
 	size_t i;
 
-	for (round = 0; round < 300; round++) {
+	image_init(self, &image);
+	ASSERT_EQ(0, serve(self));
+	for (tries = 0; tries < 200; tries++) {
+		ASSERT_EQ(0, vt_load_run(&self->load, 7, true)) TH_LOG("%s", self->vq.why);
+		ASSERT_EQ(0, vt_load_fill(&self->load));
+		if (image_take(self, &image) && marked(self))
+			break;
+		ASSERT_EQ(0, vt_load_drain(&self->load)) TH_LOG("%s", self->vq.why);
+	}
+	vt_dev_close(&self->blk.dev);
+	for (round = 0; round < 400; round++) {
 		uint8_t *bytes = self->region;
 		int ret;
 
-		vt_queue_reset(&self->vq, self->base);
-		for (i = 0; i < self->region_size; i++)
-			bytes[i] = vt_rand(&self->load.rng) >> 56 & (round & 1 ? 0xff : 0x3f);
-		split->features = 0;
-		split->version = ASV_BLK_INFLIGHT_VERSION;
-		split->desc_num = NUM;
-		if (round % 4 == 2)
-			for (i = 0; i < NUM; i++) {
-				if (variant->packed)
-					packed->desc[i].inflight &= 1;
-				else
-					split->desc[i].inflight &= 1;
-			}
-		ret = prepare(self);
-		ASSERT_EQ(0, ret);
+		image_put(self, &image);
+		if (round % 8 == 7) {
+			for (i = 12; i < self->region_size; i++)
+				bytes[i] = vt_rand(&self->load.rng) >> 56;
+			split->version = ASV_BLK_INFLIGHT_VERSION;
+		} else {
+			spoil(self);
+		}
+		ASSERT_EQ(0, prepare(self));
 		ret = set_region(self, 0, (uintptr_t)self->region, self->region_size);
 		if (!ret)
 			ret = vt_blk_backend(&self->blk, &self->vq, true);
 		EXPECT_TRUE(!ret || ret == -EINVAL || ret == -EFAULT) TH_LOG("%d", ret);
 		refused += !!ret;
 		vt_kick(&self->vq);
+		if (round & 1)
+			usleep(2000);
 		EXPECT_EQ(0, vt_blk_backend(&self->blk, &self->vq, false));
 		vt_dev_close(&self->blk.dev);
 	}
 	TH_LOG("seed %#llx: %u of %u refused", (unsigned long long)self->load.rng.state, refused,
 	       round);
+	free(image.region);
+	free(image.used);
 }
 
 int main(int argc, char **argv)

@@ -200,6 +200,7 @@ TEST_F_TIMEOUT(devices, multi_queue, 60)
 /* received frames dirty their buffers and the ring, sent ones the ring alone */
 TEST_F_TIMEOUT(devices, dirty_log, 60)
 {
+	static const unsigned int lens[] = { 200, 1200, 1400, 1000 };
 	const size_t bytes = 1 << 18;
 	uint8_t *log = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
@@ -220,16 +221,16 @@ TEST_F_TIMEOUT(devices, dirty_log, 60)
 	(bits)[page_ / 8] |= 1 << page_ % 8; \
 } while (0)
 	buf = vt_alloc(&net->mem, 4 * VT_PAGE, VT_PAGE);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		struct vt_sg sg = { buf + i * VT_PAGE + 3000, 1500, true };
 		struct vt_used used;
 
 		if (i == 3)
-			sg.len = VT_PAGE - 3000;
+			sg.len = VT_PAGE - 3000;	/* to the end of its page */
 		ASSERT_EQ(0, vt_add(&net->vq[0], &sg, 1, false, sg.buf));
 		vt_submit(&net->vq[0]);
-		vt_frame(self->frame, 200 + i * 300, i);
-		ASSERT_EQ(0, vt_sock_send(net, &none, self->frame, 200 + i * 300));
+		vt_frame(self->frame, lens[i], i);
+		ASSERT_EQ(0, vt_sock_send(net, &none, self->frame, lens[i]));
 		ASSERT_EQ(1, vt_wait_used(&net->vq[0], &used, VT_WAIT_MS));
 		MARK(want, sg.buf);
 		/* no page that the frame did not reach */
