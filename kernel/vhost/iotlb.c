@@ -229,7 +229,7 @@ static int asv_area_resolve(struct asv_vq *vq, enum asv_area_type type)
 }
 
 /*
- * Find the ring again after entries went away. 0, -EAGAIN if one is missing, any
+ * Find the ring at first, and again after entries went away. 0, -EAGAIN if one is missing, any
  * other error if it cannot be used.
  */
 int asv_iotlb_resolve(struct asv_vq *vq)
@@ -242,6 +242,11 @@ int asv_iotlb_resolve(struct asv_vq *vq)
 		return 0;
 	for (i = 0; i < ASV_AREAS; i++) {
 		ret = asv_area_resolve(vq, i);
+		if (ret)
+			return ret;
+	}
+	if (!vq->used_known) {
+		ret = asv_split_init(vq);
 		if (ret)
 			return ret;
 	}

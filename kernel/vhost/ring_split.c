@@ -41,6 +41,7 @@ int asv_split_init(struct asv_vq *vq)
 		return -EFAULT;
 	vq->signalled = vq->used - vq->num;
 	vq->signalled_valid = true;
+	vq->used_known = true;
 	return 0;
 }
 

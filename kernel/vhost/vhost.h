@@ -314,6 +314,7 @@ enum asv_area_type {
  * @avail: next slot to look at; packed: with @avail_wrap
  * @avail_seen: split: available index last read from the ring
  * @used: next slot to write; packed: with @used_wrap
+ * @used_known: split: @used was read from the ring
  * @signalled: split: used index at the last look for an interrupt
  * @signalled_valid: @signalled is less than 2^16 entries ago
  * @unsignalled: packed: slots used since the last look for an interrupt
@@ -357,6 +358,7 @@ struct asv_vq {
 	bool event_idx;
 	bool avail_wrap;
 	bool used_wrap;
+	bool used_known;
 	bool signalled_valid;
 	bool notify_off;
 	bool log_used;

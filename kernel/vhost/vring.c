@@ -206,29 +206,15 @@ static bool asv_vq_format_ok(struct asv_vq *vq)
 	       IS_ALIGNED(vq->area[ASV_AREA_DESC].uaddr, sizeof(struct vring_packed_desc));
 }
 
-/* The used index of a split ring, which in IOTLB mode is not resolved yet. */
 static int asv_vq_init_used(struct asv_vq *vq)
 {
-	struct iovec iov;
-	int ret;
-
 	/* As in asv_split_init(): the last lap may not have been announced. */
 	vq->unsignalled = vq->num;
 	/* Not so, but a wish for kicks is written at the first idle moment then. */
 	vq->notify_off = true;
-	if (vq->packed)
-		return 0;
-	if (!vq->dev->iotlb)
-		return asv_split_init(vq);
-
-	ret = asv_vq_translate(vq, vq->area[ASV_AREA_DEVICE].uaddr, sizeof(__le32), true,
-			       &iov, 1);
-	if (ret != 1)
-		return -EFAULT;
-	vq->area[ASV_AREA_DEVICE].base = iov.iov_base;
-	ret = asv_split_init(vq);
-	vq->area[ASV_AREA_DEVICE].base = NULL;
-	return ret;
+	vq->used_known = vq->packed;
+	/* In IOTLB mode the ring is read when it is first resolved. */
+	return vq->packed || vq->dev->iotlb ? 0 : asv_split_init(vq);
 }
 
 void asv_vq_update_log(struct asv_vq *vq)

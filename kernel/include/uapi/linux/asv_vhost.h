@@ -13,6 +13,17 @@
  *   EIO     a worker was killed with its owner; only stopping a queue,
  *           VHOST_GET_VRING_BASE and closing are left
  *   ENOTTY  an ioctl that the device does not know
+ *
+ * Where the standard ioctls of <linux/vhost.h> do more than vhost.ko, or less:
+ *   VHOST_SET_FEATURES      while a queue runs, only VHOST_F_LOG_ALL can change: EBUSY
+ *   VHOST_SET_MEM_TABLE     regions that overlap are EFAULT; returns when no I/O to pages
+ *                           of the old table is in flight
+ *   VHOST_SET_VRING_NUM     any size up to ASV_VHOST_MAX_RING with VIRTIO_F_RING_PACKED
+ *   VHOST_SET_VRING_ADDR    a packed ring's descriptors are marked in the dirty log where
+ *                           the memory table has them, not by log_guest_addr
+ *   VHOST_SET_VRING_ENDIAN  ENOTTY, as in vhost.ko on x86
+ *   VHOST_SET_VRING_BUSYLOOP_TIMEOUT  no poll is longer than 10 ms, whatever is set
+ * With VIRTIO_F_ACCESS_PLATFORM a queue can be started before any translation is known.
  */
 #ifndef _UAPI_LINUX_ASV_VHOST_H
 #define _UAPI_LINUX_ASV_VHOST_H
