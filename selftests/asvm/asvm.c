@@ -85,22 +85,39 @@ static int more(struct asvm_run *run, int timeout_ms)
 	return n > 0 ? n : 0;
 }
 
+static int find(struct asvm_run *run, size_t *from, const char *text)
+{
+	char *found = memmem(run->text + *from, run->len - *from, text, strlen(text));
+
+	if (found)
+		*from = found - run->text + strlen(text);
+	return !!found;
+}
+
 int asvm_expect(struct asvm_run *run, size_t *from, const char *text, int timeout_ms)
 {
 	int64_t end = now_ms() + timeout_ms;
+	size_t shown;
 	int ret;
 
 	for (;;) {
-		char *found = memmem(run->text + *from, run->len - *from, text, strlen(text));
-
-		if (found) {
-			*from = found - run->text + strlen(text);
+		if (find(run, from, text))
 			return 0;
-		}
 		ret = more(run, end - now_ms());
 		if (ret <= 0)
-			return ret ? ret : -EPIPE;
+			break;
 	}
+	shown = run->len > 2000 ? run->len - 2000 : 0;
+	fprintf(stderr, "# no '%s' in what asvm said:\n%s\n", text, run->text + shown);
+	return ret ? ret : -EPIPE;
+}
+
+void asvm_listen(struct asvm_run *run, int ms)
+{
+	int64_t end = now_ms() + ms;
+
+	while (now_ms() < end && more(run, end - now_ms()) > 0)
+		;
 }
 
 int asvm_wait(struct asvm_run *run, int timeout_ms)

@@ -24,8 +24,13 @@ const char *asvm_path(void);
 
 /* start asvm with a NULL-ended vector of arguments; 0 or -errno */
 int asvm_start(struct asvm_run *run, const char *const *args);
-/* read on until text appears after position *from, which moves behind it; -ETIMEDOUT, -EPIPE */
+/*
+ * Read on until text appears after position *from, which moves behind it. 0, or -ETIMEDOUT,
+ * or -EPIPE at the end of the output, after showing what there was.
+ */
 int asvm_expect(struct asvm_run *run, size_t *from, const char *text, int timeout_ms);
+/* read for so long */
+void asvm_listen(struct asvm_run *run, int ms);
 /* wait for its end; the exit code, or -ETIMEDOUT */
 int asvm_wait(struct asvm_run *run, int timeout_ms);
 void asvm_free(struct asvm_run *run);

@@ -9,6 +9,9 @@
 
 #include "asvm.h"
 
+/* a busy host is slow */
+#define END_MS	60000
+
 #define OK	0
 #define FAILED	1
 #define USAGE	2
@@ -169,13 +172,17 @@ static void show(const struct wrong_call *call, const struct asvm_run *run, int 
 		call->code, call->says, run->text);
 }
 
-TEST(arguments)
+FIXTURE(errors) {};
+FIXTURE_SETUP(errors) {}
+FIXTURE_TEARDOWN(errors) {}
+
+TEST_F_TIMEOUT(errors, arguments, 300)
 {
 	static struct asvm_run run;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		int code = asvm_do(&run, calls[i].args, 10000);
+		int code = asvm_do(&run, calls[i].args, END_MS);
 		bool says = strstr(run.text, calls[i].says);
 
 		if (code != calls[i].code || !says)
@@ -186,7 +193,7 @@ TEST(arguments)
 }
 
 /* too many of everything that there may be several of */
-TEST(too_many)
+TEST_F_TIMEOUT(errors, too_many, 300)
 {
 	static struct asvm_run run;
 	const char *args[64] = { RUN };
@@ -196,25 +203,25 @@ TEST(too_many)
 		args[n++] = "--disk";
 		args[n++] = "/dev/null";
 	}
-	EXPECT_EQ(USAGE, asvm_do(&run, args, 10000));
+	EXPECT_EQ(USAGE, asvm_do(&run, args, END_MS));
 	EXPECT_NE(NULL, strstr(run.text, "too many disks; a guest has at most 16"));
 	for (n = 5, i = 0; i < 9; i++) {
 		args[n++] = "--net";
 		args[n++] = "tap=t0";
 	}
 	args[n] = NULL;
-	EXPECT_EQ(USAGE, asvm_do(&run, args, 10000));
+	EXPECT_EQ(USAGE, asvm_do(&run, args, END_MS));
 	EXPECT_NE(NULL, strstr(run.text, "too many networks; a guest has at most 8"));
 }
 
-TEST(long_command_line)
+TEST_F_TIMEOUT(errors, long_command_line, 300)
 {
 	static struct asvm_run run;
 	static char cmdline[2049];
 	const char *args[] = { RUN, "--cmdline", cmdline, NULL };
 
 	memset(cmdline, 'x', 2048);
-	EXPECT_EQ(USAGE, asvm_do(&run, args, 10000));
+	EXPECT_EQ(USAGE, asvm_do(&run, args, END_MS));
 	EXPECT_NE(NULL, strstr(run.text, "the kernel takes at most 2047 characters"));
 }
 
@@ -257,13 +264,13 @@ static int run_file(struct asvm_run *run, const void *text, size_t len)
 	if (fd < 0)
 		return -errno;
 	if (write(fd, text, len) == (ssize_t)len)
-		code = asvm_do(run, args, 10000);
+		code = asvm_do(run, args, END_MS);
 	close(fd);
 	unlink(path);
 	return code;
 }
 
-TEST(config_files)
+TEST_F_TIMEOUT(errors, config_files, 300)
 {
 	static struct asvm_run run;
 	unsigned int i;
@@ -279,7 +286,7 @@ TEST(config_files)
 }
 
 /* files that are no text: refused in a message, not by a signal */
-TEST(config_garbage)
+TEST_F_TIMEOUT(errors, config_garbage, 300)
 {
 	static struct asvm_run run;
 	static char text[200000];

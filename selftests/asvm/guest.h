@@ -5,8 +5,9 @@
 
 #include "asvm.h"
 
-#define BOOT_MS		90000
-#define SAY_MS		20000
+/* emulated in an emulated host, and that may be busy */
+#define BOOT_MS		180000
+#define SAY_MS		60000
 #define CMDLINE		"console=ttyS0 quiet panic=-1 mitigations=off"
 
 /* KVM, our modules, a kernel and an initramfs; -1 after a line of TAP that says what lacks */

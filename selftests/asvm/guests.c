@@ -44,12 +44,10 @@ FIXTURE_SETUP(guests)
 }
 FIXTURE_TEARDOWN(guests)
 {
-	if (_metadata->exit_code && run.pid)
-		fprintf(stderr, "# %.*s\n", (int)run.len, run.text);
 	asvm_free(&run);
 }
 
-TEST_F_TIMEOUT(guests, processors, 400)
+TEST_F_TIMEOUT(guests, processors, 900)
 {
 	static const char *const cpus[] = { "1", "2", "4", "8" };
 	char want[32];
@@ -69,7 +67,7 @@ TEST_F_TIMEOUT(guests, processors, 400)
 	}
 }
 
-TEST_F_TIMEOUT(guests, reboots, 2400)
+TEST_F_TIMEOUT(guests, reboots, 3600)
 {
 	unsigned int i, rounds = longer() ? 20 : 5;
 	size_t from = 0;
@@ -85,7 +83,7 @@ TEST_F_TIMEOUT(guests, reboots, 2400)
 }
 
 /* each documented exit code of a guest that ran */
-TEST_F_TIMEOUT(guests, ends, 600)
+TEST_F_TIMEOUT(guests, ends, 1200)
 {
 	static const struct {
 		const char *cmdline, *command, *says;
@@ -127,7 +125,7 @@ TEST_F_TIMEOUT(guests, ends, 600)
 }
 
 /* everything that one running guest is enough for */
-TEST_F_TIMEOUT(guests, verbs, 300)
+TEST_F_TIMEOUT(guests, verbs, 600)
 {
 	size_t from = 0, mark;
 	char text[4096];
@@ -147,9 +145,9 @@ TEST_F_TIMEOUT(guests, verbs, 300)
 	ASSERT_EQ(0, guest_say(&run, "(while :; do echo tick; sleep 0.1; done) & T=$!"));
 	ASSERT_EQ(0, asvm_expect(&run, &from, "tick", SAY_MS));
 	EXPECT_EQ(0, verb("pause", "verbs", NULL, NULL, 0));
-	asvm_expect(&run, &from, "nothing says this", 500);
+	asvm_listen(&run, 500);
 	mark = run.len;
-	asvm_expect(&run, &from, "nothing says this", 1500);
+	asvm_listen(&run, 1500);
 	EXPECT_EQ(mark, run.len);
 	EXPECT_EQ(0, verb("resume", "verbs", NULL, NULL, 0));
 	from = mark;
@@ -175,7 +173,7 @@ TEST_F_TIMEOUT(guests, verbs, 300)
 }
 
 /* the console by virtio, and output larger than any buffer of it */
-TEST_F_TIMEOUT(guests, virtio_console, 200)
+TEST_F_TIMEOUT(guests, virtio_console, 400)
 {
 	size_t from = 0;
 
@@ -188,7 +186,7 @@ TEST_F_TIMEOUT(guests, virtio_console, 200)
 }
 
 /* a disk of each ring format, written by the guest and read here; one that grows */
-TEST_F_TIMEOUT(guests, disks, 300)
+TEST_F_TIMEOUT(guests, disks, 600)
 {
 	static const char *const ring[] = { "packed=no", "packed=yes" };
 	const char *dir = getenv("ASV_TEST_DISKS") ? : "/scratch";
