@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A request's data: guest pages as bio_vecs, or bounce pages where alignment asks. */
+#include <linux/bitmap.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -173,6 +174,8 @@ static struct asv_blk_shape asv_blk_shape_of(const struct iovec *iov, unsigned i
 /* Room for bio_vecs, and for a read's segments. */
 static int asv_blk_data_room(struct asv_blk_req *req, unsigned int nbv, unsigned int niov)
 {
+	const size_t bv_bytes = nbv * sizeof(*req->bv);
+	const size_t iov_bytes = niov * sizeof(*req->iov);
 	void *room;
 
 	req->bv = req->inline_bv;
@@ -182,14 +185,14 @@ static int asv_blk_data_room(struct asv_blk_req *req, unsigned int nbv, unsigned
 	if (likely(nbv <= ASV_BLK_INLINE_VECS && niov <= ASV_BLK_INLINE_VECS))
 		return 0;
 
-	room = kvzalloc(nbv * sizeof(*req->bv) + niov * sizeof(*req->iov) +
-			BITS_TO_LONGS(nbv) * sizeof(long),
+	room = kvmalloc(bv_bytes + iov_bytes + BITS_TO_LONGS(nbv) * sizeof(long),
 			GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 	if (!room)
 		return -ENOMEM;
 	req->bv = room;
-	req->iov = room + nbv * sizeof(*req->bv);
-	req->prepinned = room + nbv * sizeof(*req->bv) + niov * sizeof(*req->iov);
+	req->iov = room + bv_bytes;
+	req->prepinned = room + bv_bytes + iov_bytes;
+	bitmap_zero(req->prepinned, nbv);
 	return 0;
 }
 
