@@ -235,7 +235,6 @@ static int vcpu_create(struct vcpu *cpu, struct kvm_cpuid2 *cpuid)
 	return 0;
 }
 
-
 struct vcpu_msr {
 	struct kvm_msrs head;
 	struct kvm_msr_entry entry;

@@ -27,6 +27,16 @@ static void full_fence(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/*
+ * Copy a descriptor out of guest memory, at any alignment. The barrier keeps the compiler from
+ * reading the original again.
+ */
+static void vq_fetch(void *copy, const void *desc, size_t size)
+{
+	memcpy(copy, desc, size);
+	__asm__ volatile("" : : "r"(copy) : "memory");
+}
+
 static int vq_break(struct virtqueue *vq)
 {
 	vq->broken = true;
@@ -95,34 +105,32 @@ static bool vq_add_seg(struct virtqueue *vq, struct vq_chain *chain, uint64_t ad
  * latest: a longer one is a loop.
  */
 static bool vq_walk_split(struct virtqueue *vq, struct vq_chain *chain,
-			  const struct vring_desc *table, unsigned int n, unsigned int head,
+			  const void *table, unsigned int n, unsigned int head,
 			  bool in_indirect)
 {
 	unsigned int steps, i = head;
 
 	for (steps = 0; steps < n; steps++) {
-		uint64_t addr = READ_ONCE(table[i].addr);
-		uint32_t len = READ_ONCE(table[i].len);
-		uint16_t flags = READ_ONCE(table[i].flags);
-		uint16_t next = READ_ONCE(table[i].next);
+		struct vring_desc d;
 
-		if (flags & VRING_DESC_F_INDIRECT) {
-			const struct vring_desc *sub;
-			unsigned int count = len / sizeof(*sub);
+		vq_fetch(&d, (const uint8_t *)table + i * sizeof(d), sizeof(d));
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			unsigned int count = d.len / sizeof(d);
+			const void *sub;
 
-			if (in_indirect || !vq->indirect || (flags & VRING_DESC_F_NEXT) ||
-			    !count || len % sizeof(*sub) || count > VQ_SEGS_MAX)
+			if (in_indirect || !vq->indirect || (d.flags & VRING_DESC_F_NEXT) ||
+			    !count || d.len % sizeof(d) || count > VQ_SEGS_MAX)
 				return false;
-			sub = mem_ptr(vq->mem, addr, len);
+			sub = mem_ptr(vq->mem, d.addr, d.len);
 			return sub && vq_walk_split(vq, chain, sub, count, 0, true);
 		}
-		if (!vq_add_seg(vq, chain, addr, len, flags & VRING_DESC_F_WRITE))
+		if (!vq_add_seg(vq, chain, d.addr, d.len, d.flags & VRING_DESC_F_WRITE))
 			return false;
-		if (!(flags & VRING_DESC_F_NEXT))
+		if (!(d.flags & VRING_DESC_F_NEXT))
 			return true;
-		if (next >= n)
+		if (d.next >= n)
 			return false;
-		i = next;
+		i = d.next;
 	}
 	return false;
 }
@@ -152,22 +160,20 @@ static int vq_pop_split(struct virtqueue *vq, struct vq_chain *chain)
 static bool vq_walk_packed_indirect(struct virtqueue *vq, struct vq_chain *chain, uint64_t addr,
 				    uint32_t len)
 {
-	const struct vring_packed_desc *table;
-	unsigned int i, n = len / sizeof(*table);
+	struct vring_packed_desc d;
+	unsigned int i, n = len / sizeof(d);
+	const uint8_t *table;
 
-	if (!vq->indirect || !n || len % sizeof(*table) || n > VQ_SEGS_MAX)
+	if (!vq->indirect || !n || len % sizeof(d) || n > VQ_SEGS_MAX)
 		return false;
 	table = mem_ptr(vq->mem, addr, len);
 	if (!table)
 		return false;
 	for (i = 0; i < n; i++) {
-		uint64_t a = READ_ONCE(table[i].addr);
-		uint32_t l = READ_ONCE(table[i].len);
-		uint16_t f = READ_ONCE(table[i].flags);
-
+		vq_fetch(&d, table + i * sizeof(d), sizeof(d));
 		/* of the flags only WRITE has a meaning here (2.8.7) */
-		if ((f & VRING_DESC_F_INDIRECT) ||
-		    !vq_add_seg(vq, chain, a, l, f & VRING_DESC_F_WRITE))
+		if ((d.flags & VRING_DESC_F_INDIRECT) ||
+		    !vq_add_seg(vq, chain, d.addr, d.len, d.flags & VRING_DESC_F_WRITE))
 			return false;
 	}
 	return true;
