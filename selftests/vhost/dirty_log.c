@@ -121,7 +121,10 @@ TEST_F(log, exact)
 	unsigned int i;
 
 	ASSERT_EQ(0, set_log(self, true));
+	/* the new addresses may have the device ask for a kick again, in its own area */
+	mark(self, self->may, self->blk.vq->used, self->blk.vq->device_size);
 	EXPECT_EQ(0, compare(self));
+	memset(self->may, 0, LOG_BYTES);
 	for (i = 0; i < ARRAY_SIZE(reads); i++) {
 		req->data = vt_alloc_at(mem, reads[i].len, VT_PAGE, reads[i].offset);
 		req->status = vt_alloc_at(mem, 1, VT_PAGE, 77);
