@@ -349,7 +349,7 @@ TEST_F_TIMEOUT(net, transmit_offload, 60)
 
 		memset(buf, 0, VT_NET_HDR);
 		memcpy(buf, &want, sizeof(want));
-		ASSERT_EQ(0, transmit(self, buf, VT_NET_HDR + len, i & 1 ? 3000 : 0, false));
+		ASSERT_EQ(0, transmit(self, buf, VT_NET_HDR + len, i & 1 ? 1000 : 0, false));
 		ASSERT_EQ(len, vt_sock_recv(&self->net, &hdr, self->back, VT_FRAME_MAX,
 					    VT_WAIT_MS)) TH_LOG("payload %u", payloads[i]);
 		EXPECT_EQ(want.flags, hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
