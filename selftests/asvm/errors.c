@@ -196,13 +196,16 @@ TEST_F_TIMEOUT(errors, arguments, 300)
 TEST_F_TIMEOUT(errors, too_many, 300)
 {
 	static struct asvm_run run;
-	const char *args[64] = { RUN };
-	unsigned int i, n = 5;
+	static const char *const begin[] = { RUN };
+	const char *args[64];
+	unsigned int i, n = ARRAY_SIZE(begin);
 
+	memcpy(args, begin, sizeof(begin));
 	for (i = 0; i < 17; i++) {
 		args[n++] = "--disk";
 		args[n++] = "/dev/null";
 	}
+	args[n] = NULL;
 	EXPECT_EQ(USAGE, asvm_do(&run, args, END_MS));
 	EXPECT_NE(NULL, strstr(run.text, "too many disks; a guest has at most 16"));
 	for (n = 5, i = 0; i < 9; i++) {
@@ -218,7 +221,7 @@ TEST_F_TIMEOUT(errors, long_command_line, 300)
 {
 	static struct asvm_run run;
 	static char cmdline[2049];
-	const char *args[] = { RUN, "--cmdline", cmdline, NULL };
+	const char *const args[] = { RUN, "--cmdline", cmdline, NULL };
 
 	memset(cmdline, 'x', 2048);
 	EXPECT_EQ(USAGE, asvm_do(&run, args, END_MS));
@@ -258,7 +261,7 @@ static const struct wrong_file files[] = {
 static int run_file(struct asvm_run *run, const void *text, size_t len)
 {
 	char path[] = "/tmp/asvm-test-XXXXXX.conf";
-	const char *args[] = { "run", path, NULL };
+	const char *const args[] = { "run", path, NULL };
 	int fd = mkstemps(path, 5), code = -EIO;
 
 	if (fd < 0)

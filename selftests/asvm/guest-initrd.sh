@@ -38,11 +38,33 @@ for e in /sys/class/input/event*; do
 	[ -e $e ] || continue
 	grep -qi power $e/device/name && (head -c 1 /dev/input/${e##*/} > /dev/null; poweroff -f) &
 done
+# what tests ask for: a moment to wait for the memory that the guest has, or a disk's size
+total() { awk '/MemTotal/{print $2}' /proc/meminfo; }
+until_true()
+{
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		if "$@"; then echo "it came true"; return; fi
+		sleep 1
+	done
+	echo "it never did: $(total) KiB, $(cat /sys/block/vda/size) sectors"
+}
+below() { [ "$(total)" -lt "$1" ]; }
+above() { [ "$(total)" -gt "$1" ]; }
+sectors() { [ "$(cat /sys/block/vda/size)" = "$1" ]; }
+# peek BYTES AT: the start of what the disk has there; poke AT: write it
+peek() { echo "peek=$(dd if=/dev/vda bs=1 skip=$2 count=$1 2> /dev/null)"; }
+poke()
+{
+	yes xyz | head -c 8192 | dd of=/dev/vda bs=4096 seek=$(($1 / 4096)) oflag=direct 2> /dev/null
+	sync
+	echo "poked"
+}
 console=/dev/ttyS0
 grep -q console=hvc0 /proc/cmdline && console=/dev/hvc0
 exec < $console > $console 2>&1
 stty -echo 2> /dev/null
-echo "READY cpus=$(nproc) mem=$(awk '/MemTotal/{print $2}' /proc/meminfo)"
+echo "READY cpus=$(nproc) mem=$(total)"
+clock=/sys/devices/system/clocksource/clocksource0/current_clocksource
 while read -r line; do eval "$line"; done
 poweroff -f
 EOF

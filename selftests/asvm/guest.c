@@ -21,7 +21,8 @@ static int find_kernel(void)
 {
 	struct utsname uts;
 	glob_t found;
-	char command[600];
+	char command[1024], dir[512];
+	ssize_t n;
 	int fd;
 
 	uname(&uts);
@@ -36,8 +37,13 @@ static int find_kernel(void)
 	if (fd < 0)
 		return -errno;
 	close(fd);
-	snprintf(command, sizeof(command), "sh \"$(dirname \"$(readlink -f /proc/%d/exe)\")\"/guest-initrd.sh %s %s",
-		 getpid(), kernel + strlen("/boot/vmlinuz-"), initrd);
+	n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	if (n < 0)
+		return -errno;
+	dir[n] = 0;
+	*strrchr(dir, '/') = 0;
+	snprintf(command, sizeof(command), "sh %s/guest-initrd.sh %s %s", dir,
+		 kernel + strlen("/boot/vmlinuz-"), initrd);
 	return shell(command);
 }
 

@@ -27,7 +27,7 @@ static bool longer(void)
 /* a verb of asvm on a guest: its exit code */
 static int verb(const char *name, const char *guest, const char *arg, char *text, size_t room)
 {
-	const char *args[] = { name, guest, arg, NULL };
+	const char *const args[] = { name, guest, arg, NULL };
 	int code = asvm_do(&other, args, 30000);
 
 	if (text)
@@ -59,8 +59,7 @@ TEST_F_TIMEOUT(guests, processors, 900)
 		ASSERT_EQ(0, START("cpus", "--cpus", cpus[i], "--cmdline", CMDLINE));
 		snprintf(want, sizeof(want), "READY cpus=%s ", cpus[i]);
 		ASSERT_EQ(0, asvm_expect(&run, &from, want, BOOT_MS)) TH_LOG("%s CPUs", cpus[i]);
-		ASSERT_EQ(0, guest_ask(&run, "echo clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)",
-				 "clock=kvm-clock"));
+		ASSERT_EQ(0, guest_ask(&run, "cat $clock", "kvm-clock"));
 		ASSERT_EQ(0, guest_say(&run, "poweroff -f"));
 		ASSERT_EQ(0, asvm_wait(&run, SAY_MS));
 		asvm_free(&run);
@@ -161,11 +160,9 @@ TEST_F_TIMEOUT(guests, verbs, 600)
 
 	/* the balloon: the guest has less, then more again */
 	EXPECT_EQ(0, verb("balloon", "verbs", "64M", NULL, 0));
-	EXPECT_EQ(0, guest_ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -lt 70000 ] && echo small''er && break; sleep 1; done",
-			 "smaller"));
+	EXPECT_EQ(0, guest_ask(&run, "until_true below 70000", "it came true"));
 	EXPECT_EQ(0, verb("balloon", "verbs", "128M", NULL, 0));
-	EXPECT_EQ(0, guest_ask(&run, "for i in 1 2 3 4 5 6 7 8 9; do [ $(awk '/MemTotal/{print $2}' /proc/meminfo) -gt 80000 ] && echo lar''ger && break; sleep 1; done",
-			 "larger"));
+	EXPECT_EQ(0, guest_ask(&run, "until_true above 80000", "it came true"));
 
 	/* the power button, to which the guest answers */
 	EXPECT_EQ(0, verb("stop", "verbs", NULL, NULL, 0));
@@ -190,6 +187,7 @@ TEST_F_TIMEOUT(guests, disks, 600)
 {
 	static const char *const ring[] = { "packed=no", "packed=yes" };
 	const char *dir = getenv("ASV_TEST_DISKS") ? : "/scratch";
+	static const char *const resize[] = { "resize-disk", "disks", "0", "32M", NULL };
 	char disk[128], path[64];
 	unsigned int i;
 	uint8_t buf[4096];
@@ -210,17 +208,13 @@ TEST_F_TIMEOUT(guests, disks, 600)
 		EXPECT_EQ(0, guest_ask(&run, "echo size=$(cat /sys/block/vda/size)", "size=32768"));
 		EXPECT_EQ(0, guest_ask(&run, "echo id=$(cat /sys/block/vda/serial)",
 				 i ? "id=disk1" : "id=disk0"));
-		EXPECT_EQ(0, guest_ask(&run, "echo read=$(dd if=/dev/vda bs=1 skip=1048576 count=3 2>/dev/null)",
-				 i ? "read=bbb" : "read=aaa"));
-		EXPECT_EQ(0, guest_ask(&run, "yes xyz | head -c 8192 | dd of=/dev/vda bs=4096 seek=512 oflag=direct 2>/dev/null; sync; echo writ''ten",
-				 "written"));
+		EXPECT_EQ(0, guest_ask(&run, "peek 3 1048576", i ? "peek=bbb" : "peek=aaa"));
+		EXPECT_EQ(0, guest_ask(&run, "poke 2097152", "poked"));
 		ASSERT_EQ(sizeof(buf), pread(fd, buf, sizeof(buf), 2 << 20));
 		EXPECT_EQ(0, memcmp(buf, "xyz\nxyz\n", 8));
 		ASSERT_EQ(0, ftruncate(fd, 32 << 20));
-		EXPECT_EQ(0, asvm_do(&other, (const char *const []) {
-			"resize-disk", "disks", "0", "32M", NULL }, 20000)) TH_LOG("%s", other.text);
-		EXPECT_EQ(0, guest_ask(&run, "for i in 1 2 3 4 5; do echo size=$(cat /sys/block/vda/size); sleep 1; done",
-				 "size=65536"));
+		EXPECT_EQ(0, asvm_do(&other, resize, 20000)) TH_LOG("%s", other.text);
+		EXPECT_EQ(0, guest_ask(&run, "until_true sectors 65536", "it came true"));
 		ASSERT_EQ(0, guest_say(&run, "poweroff -f"));
 		EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
 		asvm_free(&run);
@@ -231,15 +225,14 @@ TEST_F_TIMEOUT(guests, disks, 600)
 
 TEST_F_TIMEOUT(guests, side_by_side, 1200)
 {
+	static const char *const small[] = { "--mem", "96M", "--cmdline", CMDLINE, NULL };
 	static struct asvm_run many[20];
 	unsigned int n = longer() ? 20 : 6, i;
 	char name[16], text[16384], quoted[24];
 
 	for (i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "side%u", i);
-		ASSERT_EQ(0, guest_start(&many[i], name,
-				   (const char *const []) { "--mem", "96M", "--cmdline", CMDLINE,
-							    NULL }));
+		ASSERT_EQ(0, guest_start(&many[i], name, small));
 	}
 	for (i = 0; i < n; i++) {
 		size_t from = 0;

@@ -129,7 +129,7 @@ static void check_thread(pid_t pid, pid_t tid, void *arg)
 	/* a vhost worker is a thread of the owner, but a kernel one that runs no code of it */
 	if (!strncmp(status_of(pid, tid, "Name"), "asv-", 4))
 		return;
-	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
 		const char *got = status_of(pid, tid, want[i].field);
 
 		if (!strcmp(got, want[i].value))
@@ -165,11 +165,12 @@ TEST_F_TIMEOUT(isolation, from_outside, 400)
 	ASSERT_EQ(0, asvm_expect(&run, &from, "READY", BOOT_MS));
 	EXPECT_LE(3, each_thread(self->child, check_thread, &bad));
 	EXPECT_EQ(0, bad);
-	ASSERT_EQ(4, sscanf(status_of(self->child, self->child, "Uid"), "%u %u %u %u", &uid[0],
-			    &uid[1], &uid[2], &uid[3]));
+	n = sscanf(status_of(self->child, self->child, "Uid"), "%u %u %u %u", &uid[0], &uid[1],
+		   &uid[2], &uid[3]);
+	ASSERT_EQ(4, n);
 	for (i = 0; i < 4; i++)
 		EXPECT_NE(0, uid[i]);
-	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", spaces[i]);
 		n = readlink(path, own, sizeof(own));
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", self->child, spaces[i]);
@@ -258,7 +259,7 @@ TEST_F_TIMEOUT(isolation, forbidden_calls, 600)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		ASSERT_EQ(0, start(self, "forbidden"));
 		ASSERT_EQ(0, make_it_call(self->child, calls[i].nr, calls[i].args))
 			TH_LOG("%s", calls[i].name);

@@ -396,10 +396,11 @@ static int judge(FIXTURE_DATA(hostile) *self, uint64_t rate, uint64_t done, int6
 
 	__atomic_store_n(&next->stop, true, __ATOMIC_RELEASE);
 	pthread_join(next->thread, NULL);
-	fprintf(stderr, "# %llu chains in %lld ms, %llu broke the queue; neighbour: %llu operations a second, %llu before\n",
+	fprintf(stderr, "# %llu chains in %lld ms, %llu broke the queue\n",
 		(unsigned long long)self->chains, (long long)ms,
-		(unsigned long long)self->broken, (unsigned long long)(done * 1000 / (ms + 1)),
-		(unsigned long long)rate);
+		(unsigned long long)self->broken);
+	fprintf(stderr, "# the neighbour: %llu operations a second, %llu before\n",
+		(unsigned long long)(done * 1000 / (ms + 1)), (unsigned long long)rate);
 	if (next->error)
 		return next->error;
 	if (vt_load_verify(&next->load, next->blk.disk))

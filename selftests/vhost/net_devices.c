@@ -88,7 +88,8 @@ static int exchange(FIXTURE_DATA(devices) *self, struct vt_net *net, unsigned in
 
 static int veth(void)
 {
-	return vt_shell("ip link add near type veth peer name far && ip link set near up && ip link set far up");
+	return vt_shell("ip link add near type veth peer name far") || vt_if_up("near") ||
+	       vt_if_up("far");
 }
 
 TEST_F_TIMEOUT(devices, macvtap, 60)
@@ -100,8 +101,9 @@ TEST_F_TIMEOUT(devices, macvtap, 60)
 	ASSERT_EQ(0, veth());
 	if (vt_shell("modprobe macvtap"))
 		SKIP(return, "this kernel has no macvtap");
-	ASSERT_EQ(0, vt_shell("ip link add link near name mtap index %d type macvtap mode passthru && ip link set mtap up",
+	ASSERT_EQ(0, vt_shell("ip link add link near name mtap index %d type macvtap mode passthru",
 			      index));
+	ASSERT_EQ(0, vt_if_up("mtap"));
 	snprintf(path, sizeof(path), "/dev/tap%d", index);
 	fd = open(path, O_RDWR | O_NONBLOCK);
 	ASSERT_LE(0, fd) TH_LOG("%s", path);
