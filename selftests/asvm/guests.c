@@ -164,7 +164,7 @@ TEST_F_TIMEOUT(guests, verbs, 600)
 	EXPECT_EQ(0, verb("balloon", "verbs", "64M", NULL, 0));
 	EXPECT_EQ(0, guest_ask(&run, "until_true below 30000", "it came true"));
 	EXPECT_EQ(0, verb("balloon", "verbs", "128M", NULL, 0));
-	EXPECT_EQ(0, guest_ask(&run, "until_true above 45000", "it came true"));
+	EXPECT_EQ(0, guest_ask(&run, "until_true above 40000", "it came true"));
 
 	/* the power button, to which the guest answers */
 	EXPECT_EQ(0, verb("stop", "verbs", NULL, NULL, 0));
