@@ -205,23 +205,18 @@ TEST_F_TIMEOUT(isolation, from_outside, 400)
 	EXPECT_EQ(0, asvm_wait(&run, SAY_MS));
 }
 
-/* let a thread that waits in a system call make another one; 0 or -errno */
-static int make_it_call(pid_t tid, long nr, const long *args)
+/* let a stopped thread make another call than the one it was in; 0 or -errno */
+static int redirect(pid_t tid, long nr, const long *args)
 {
 	struct user_regs_struct regs;
-	int status;
 	long code;
 
-	if (ptrace(PTRACE_ATTACH, tid, NULL, NULL))
-		return -errno;
-	if (waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
-		return -ESRCH;
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
 		return -errno;
 	regs.rip -= 2;
 	code = ptrace(PTRACE_PEEKTEXT, tid, regs.rip, NULL);
 	if ((code & 0xffff) != 0x050f)
-		return -ENOEXEC;
+		return -EAGAIN;
 	/* of the interrupted call nothing is to be begun again */
 	regs.orig_rax = -1;
 	regs.rax = nr;
@@ -231,9 +226,28 @@ static int make_it_call(pid_t tid, long nr, const long *args)
 	regs.r10 = args[3];
 	regs.r8 = -1;
 	regs.r9 = 0;
-	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs))
-		return -errno;
-	return ptrace(PTRACE_DETACH, tid, NULL, NULL) ? -errno : 0;
+	return ptrace(PTRACE_SETREGS, tid, NULL, &regs) ? -errno : 0;
+}
+
+/* the same for one that runs, as soon as it is found in a call */
+static int make_it_call(pid_t tid, long nr, const long *args)
+{
+	unsigned int tries;
+	int status, ret;
+
+	for (tries = 0; tries < 200; tries++) {
+		if (ptrace(PTRACE_ATTACH, tid, NULL, NULL))
+			return -errno;
+		if (waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
+			return -ESRCH;
+		ret = redirect(tid, nr, args);
+		if (ptrace(PTRACE_DETACH, tid, NULL, NULL))
+			return -errno;
+		if (ret != -EAGAIN)
+			return ret;
+		usleep(20000);
+	}
+	return -EAGAIN;
 }
 
 TEST_F_TIMEOUT(isolation, forbidden_calls, 600)
