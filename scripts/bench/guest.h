@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #define PASSES	4
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /**
  * struct bench - what a program measures

@@ -88,7 +88,7 @@ static void run(void)
 {
 	unsigned int w;
 
-	for (w = 0; w < sizeof(workloads) / sizeof(workloads[0]); w++) {
+	for (w = 0; w < ARRAY_SIZE(workloads); w++) {
 		transfer(&workloads[w], WARM_UP);
 		mark(w, false, 0);
 		transfer(&workloads[w], workloads[w].count);

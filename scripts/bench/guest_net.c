@@ -33,7 +33,8 @@
 enum { TX_SMALL, TX_LARGE, RX_SMALL, RX_LARGE, PING_PONG, TCP_TX, TCP_RX };
 
 static const char * const names[] = {
-	"udp-tx-64", "udp-tx-1500", "udp-rx-64", "udp-rx-1500", "ping-pong", "tcp-tx-4k", "tcp-rx-4k"
+	"udp-tx-64", "udp-tx-1500", "udp-rx-64", "udp-rx-1500", "ping-pong", "tcp-tx-4k",
+	"tcp-rx-4k",
 };
 
 /* What the guest asks its peer for: how many datagrams of which size. */
