@@ -98,10 +98,21 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid, unsign
 #define iomap_dirty_folio	filemap_dirty_folio
 #endif
 
-#ifndef ASV_HAVE_IOMAP_WRITE_PRIVATE
-#define iomap_file_buffered_write(iocb, from, ops, private) \
-	iomap_file_buffered_write(iocb, from, ops)
+/* Older kernels leave it to the caller to move ki_pos on; doing so again is harmless. */
+static inline ssize_t asv_iomap_buffered_write(struct kiocb *iocb, struct iov_iter *from,
+					       const struct iomap_ops *ops)
+{
+	loff_t pos = iocb->ki_pos;
+#ifdef ASV_HAVE_IOMAP_WRITE_PRIVATE
+	ssize_t ret = iomap_file_buffered_write(iocb, from, ops, NULL);
+#else
+	ssize_t ret = iomap_file_buffered_write(iocb, from, ops);
 #endif
+
+	if (ret > 0)
+		iocb->ki_pos = pos + ret;
+	return ret;
+}
 
 #ifdef ASV_HAVE_IOMAP_MAP_LEN
 #define ASV_MAP_BLOCKS_ARGS \

@@ -203,7 +203,7 @@ static ssize_t sffs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 	if (ret)
 		return ret;
 	pagefault_disable();
-	ret = iomap_file_buffered_write(iocb, from, &sffs_write_iomap_ops, NULL);
+	ret = asv_iomap_buffered_write(iocb, from, &sffs_write_iomap_ops);
 	pagefault_enable();
 	return ret;
 }
