@@ -90,6 +90,7 @@ static long asv_dev_set_owner(struct asv_dev *dev)
 		goto erase;
 	return 0;
 erase:
+	asv_workers_free(dev);
 	mutex_lock(&asv_devs_lock);
 	xa_erase(&asv_devs, dev->id);
 	mutex_unlock(&asv_devs_lock);
