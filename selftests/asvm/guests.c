@@ -114,7 +114,7 @@ TEST_F_TIMEOUT(guests, ends, 1200)
 			EXPECT_EQ(0, verb("kill", "ends", NULL, NULL, 0));
 		} else {
 			/* the first presses the power button, which nobody hears; the second ends it */
-			EXPECT_EQ(0, guest_ask(&run, "killall head; echo de''af", "deaf"));
+			EXPECT_EQ(0, guest_ask(&run, "kill $ears; echo de''af", "deaf"));
 			ASSERT_EQ(0, kill(run.pid, SIGTERM));
 			sleep(1);
 			EXPECT_EQ(-ETIMEDOUT, asvm_wait(&run, 100));

@@ -296,9 +296,11 @@ static void spoil(FIXTURE_DATA(inflight) *self)
  * under a header that fits. The start is refused, or the queue breaks, or it serves; but
  * it ends, and does not hurt anyone.
  */
-TEST_F_TIMEOUT(inflight, hostile_region, 150)
+TEST_F_TIMEOUT(inflight, hostile_region, 500)
 {
 	struct asv_blk_inflight_split *split = self->region;
+	const char *debug = getenv("ASV_DEBUG");
+	const unsigned int rounds = debug && *debug ? 100 : 400;
 	unsigned int round, tries, refused = 0;
 	struct image image;
 	size_t i;
@@ -313,7 +315,7 @@ TEST_F_TIMEOUT(inflight, hostile_region, 150)
 		ASSERT_EQ(0, vt_load_drain(&self->load)) TH_LOG("%s", self->vq.why);
 	}
 	vt_dev_close(&self->blk.dev);
-	for (round = 0; round < 400; round++) {
+	for (round = 0; round < rounds; round++) {
 		uint8_t *bytes = self->region;
 		int ret;
 

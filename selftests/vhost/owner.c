@@ -208,8 +208,12 @@ TEST_SIGNAL(exec_leaves_the_memory, SIGKILL)
 	execl("/bin/sh", "sh", "-c", "sleep 0.2; kill -9 $$", NULL);
 }
 
-/* modules come and go, but not while somebody has a descriptor of theirs */
-TEST(unloading)
+FIXTURE(modules) {};
+FIXTURE_SETUP(modules) {}
+FIXTURE_TEARDOWN(modules) {}
+
+/* they come and go, but not while somebody has a descriptor of theirs */
+TEST_F_TIMEOUT(modules, unloading, 300)
 {
 	static const char *const nodes[] = { VT_BLK_NODE, VT_NET_NODE };
 	static const char *const modules[] = { "asv_blk", "asv_net" };
