@@ -366,8 +366,11 @@ static int rem_mem_reg(struct vu_blk *vb, struct vu_msg *msg)
 	ret = quiesce(vb, &were);
 	if (!ret)
 		ret = tell_table(vb, index);
-	if (ret)
+	if (ret) {
+		/* The region stays, and so do the rings that were served. */
+		resume(vb, were);
 		return ret;
+	}
 	vu_mem_remove(&vb->mem, index);
 	ret = resume(vb, were);
 	return ret ? ret : REPLY_ACK;
@@ -602,12 +605,15 @@ static int set_inflight_fd(struct vu_blk *vb, struct vu_msg *msg)
 	if (in->size < new.stride * in->queues || in->size > INFLIGHT_MAX ||
 	    in->offset % 8)
 		return refuse("in-flight region", "not one of this back end");
-	ret = quiesce(vb, &were);
-	if (ret)
-		return ret;
 	new.base = vu_map(msg->fd[0], in->offset, in->size, &new.map, &new.len);
 	if (!new.base)
 		return refuse("in-flight region", "it cannot be mapped");
+	ret = quiesce(vb, &were);
+	if (ret) {
+		munmap(new.map, new.len);
+		resume(vb, were);
+		return ret;
+	}
 	drop_inflight(vb);
 	vb->inflight = new;
 	ret = resume(vb, were);
