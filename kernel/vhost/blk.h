@@ -360,8 +360,8 @@ void asv_blk_done(struct asv_blk_req *req, int error);
  * @niov: of them
  * @skip: bytes to leave out at the start
  *
- * Return: 0; -EFAULT guest memory that is not there; -ENOMEM, also when the
- * queue's bounce pages are used up.
+ * Return: 0; -EFAULT guest memory that is not there; -EINTR the owner is being
+ * killed; -ENOMEM, also when the queue's bounce pages are used up.
  */
 int asv_blk_data_map(struct asv_blk_req *req, const struct iovec *iov,
 		     unsigned int niov, unsigned int skip);
