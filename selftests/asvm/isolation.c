@@ -177,8 +177,7 @@ TEST_F_TIMEOUT(isolation, from_outside, 400)
 		m = readlink(path, its, sizeof(its));
 		ASSERT_LT(0, n);
 		ASSERT_LT(0, m) TH_LOG("%s", path);
-		EXPECT_TRUE(n != m || memcmp(own, its, n)) TH_LOG("the same %s namespace",
-								 spaces[i]);
+		EXPECT_TRUE(n != m || memcmp(own, its, n)) TH_LOG("%s: the same", spaces[i]);
 	}
 	/* an empty root that cannot be written */
 	snprintf(path, sizeof(path), "/proc/%d/root/", self->child);

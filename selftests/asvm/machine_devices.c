@@ -185,7 +185,7 @@ static uint32_t value(struct fuzz *f)
 	static const uint32_t special[] = {
 		0, 1, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, ECAM_BASE, 0xfee00000,
 	};
-	uint32_t n = sizeof(special) / sizeof(special[0]);
+	uint32_t n = ARRAY_SIZE(special);
 
 	return fuzz_below(f, 2) ? special[fuzz_below(f, n)] : fuzz_next(f);
 }

@@ -271,7 +271,7 @@ TEST_F(rings, hostile)
 				    self->mem.size - fuzz_below(&fuzz, 64) + 8;
 			d[i].len = fuzz_below(&fuzz, 4) ? 16 * fuzz_below(&fuzz, 80) :
 				   (uint32_t)fuzz_next(&fuzz);
-			d[i].flags = flags[fuzz_below(&fuzz, sizeof(flags) / sizeof(flags[0]))];
+			d[i].flags = flags[fuzz_below(&fuzz, ARRAY_SIZE(flags))];
 			d[i].next = fuzz_below(&fuzz, RING_SIZE + 2);
 			/* a packed descriptor has its id there, then the flags */
 			if (self->packed) {

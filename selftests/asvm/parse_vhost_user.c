@@ -222,7 +222,9 @@ TEST_F(wire, gone)
 /* Byte for byte as the protocol has it: three words, then the payload at once. */
 TEST_F(wire, bytes)
 {
-	static const uint32_t features[] = { VU_SET_FEATURES, VU_VERSION, 8, 0x11223344, 0x55667788 };
+	static const uint32_t features[] = {
+		VU_SET_FEATURES, VU_VERSION, 8, 0x11223344, 0x55667788,
+	};
 	struct vu_msg got, answer = message(VU_GET_FEATURES, 8, 0);
 	uint32_t raw[8];
 

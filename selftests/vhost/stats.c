@@ -225,9 +225,11 @@ TEST_F_TIMEOUT(stats, counters, 60)
 	EXPECT_EQ(0, more(&before, &after, ASV_A_ERRORS));
 	/* one at a time, so each request had a kick, or was seen without one */
 	EXPECT_GE(self->vq->nkicks, more(&before, &after, ASV_A_KICKS));
-	EXPECT_LE(35, more(&before, &after, ASV_A_KICKS) + more(&before, &after, ASV_A_KICKS_SUPPRESSED));
+	EXPECT_LE(35, more(&before, &after, ASV_A_KICKS) +
+		      more(&before, &after, ASV_A_KICKS_SUPPRESSED));
 	EXPECT_LE(1, more(&before, &after, ASV_A_CALLS));
-	EXPECT_GE(35 * 2, more(&before, &after, ASV_A_CALLS) + more(&before, &after, ASV_A_CALLS_SUPPRESSED));
+	EXPECT_GE(35 * 2, more(&before, &after, ASV_A_CALLS) +
+			  more(&before, &after, ASV_A_CALLS_SUPPRESSED));
 }
 
 TEST_F(stats, broken)
