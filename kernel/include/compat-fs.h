@@ -53,7 +53,7 @@ static inline struct timespec64 inode_set_mtime_to_ts(struct inode *inode,
 
 /* What the set_acl inode operation gets: the dentry, or on older kernels the inode. */
 #ifdef ASV_HAVE_GET_INODE_ACL
-typedef struct dentry asv_acl_target;
+#define asv_acl_target		struct dentry
 
 static inline struct inode *asv_acl_inode(asv_acl_target *target)
 {
@@ -64,7 +64,7 @@ static inline struct inode *asv_acl_inode(asv_acl_target *target)
 #define ASV_ACL_HANDLERS
 #else
 #include <linux/posix_acl_xattr.h>
-typedef struct inode asv_acl_target;
+#define asv_acl_target		struct inode
 
 static inline struct inode *asv_acl_inode(asv_acl_target *target)
 {
@@ -76,9 +76,9 @@ static inline struct inode *asv_acl_inode(asv_acl_target *target)
 #endif
 
 #ifdef ASV_HAVE_XATTR_TABLE_CONST
-#define ASV_XATTR_TABLE(name)	const struct xattr_handler * const name[]
+#define ASV_XATTR_TABLE		const struct xattr_handler * const 
 #else
-#define ASV_XATTR_TABLE(name)	const struct xattr_handler *name[]
+#define ASV_XATTR_TABLE		const struct xattr_handler *
 #endif
 
 #ifndef ASV_HAVE_FILEMAP_SPLICE

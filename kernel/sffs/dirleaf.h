@@ -13,11 +13,11 @@
 #else
 #include <endian.h>
 #include <stdbool.h>
-#include <stdint.h>
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
+#include <linux/types.h>
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
 #define le16_to_cpu	le16toh
 #define le64_to_cpu	le64toh
 #define cpu_to_le16	htole16

@@ -144,7 +144,10 @@ static int sffs_falloc_insert(struct inode *inode, const struct sffs_span *r)
 		return -EINVAL;
 	if (len > inode->i_sb->s_maxbytes - size)
 		return -EFBIG;
-	err = sffs_falloc_drop_cache(inode, r->start);
+	/* Nothing may be converted before the place either: that could join what is cut here. */
+	err = filemap_write_and_wait(inode->i_mapping);
+	if (!err)
+		err = sffs_falloc_drop_cache(inode, r->start);
 	/* The size first: what moves up must not be behind the end after a crash. */
 	if (!err)
 		err = sffs_set_size(inode, size + len, false);

@@ -432,8 +432,8 @@ int sffs_new_inode(struct sffs_tx *tx, struct mnt_idmap *idmap, struct inode *di
 		err = -EFSCORRUPTED;
 		goto drop;
 	}
-	si->bh = sffs_tx_create(tx, sffs_ino_block(ino, sbi->sector_shift), SFFS_MAGIC_INODE, ino,
-				inode->i_generation);
+	si->bh = sffs_tx_overwrite(tx, sffs_ino_block(ino, sbi->sector_shift), SFFS_MAGIC_INODE,
+				   ino, inode->i_generation);
 	if (IS_ERR(si->bh)) {
 		err = PTR_ERR(si->bh);
 		si->bh = NULL;

@@ -129,14 +129,14 @@ struct sffs_sb_info {
 	struct sffs_group_info *groups;
 	atomic_t next_dir_group;
 
-	spinlock_t free_lock;
+	spinlock_t free_lock;	/* extents on their way to be free */
 	struct list_head freed;
 	struct list_head committed;
 	struct work_struct free_work;
 
 	struct workqueue_struct *conv_wq;
 
-	struct mutex orphan_mutex;
+	struct mutex orphan_mutex;	/* the orphan list of the slot */
 	u64 orphan_table;
 	u64 orphan_spare;
 	u32 orphan_free;
@@ -197,7 +197,7 @@ struct sffs_inode_info {
 	tid_t sync_tid;
 	tid_t datasync_tid;
 
-	spinlock_t io_lock;
+	spinlock_t io_lock;	/* io state of the inode */
 	struct list_head io_list;
 	struct work_struct io_work;
 
@@ -278,7 +278,7 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot);
  */
 struct sffs_group_info {
 	struct sffs_lock lock;
-	struct mutex mutex;
+	struct mutex mutex;	/* the counts and @hint below, and the search */
 	bool loaded;
 	u32 number;
 	u32 blocks;
@@ -289,7 +289,7 @@ struct sffs_group_info {
 	u32 reserved;
 	u32 reserved_inodes;
 	u32 hint;
-	spinlock_t busy_lock;
+	spinlock_t busy_lock;	/* extents that may not be allocated */
 	u32 busy_blocks;
 	struct rb_root busy;
 };
@@ -377,6 +377,8 @@ int sffs_tx_access(struct sffs_tx *tx, struct buffer_head *bh);
 void sffs_tx_dirty(struct sffs_tx *tx, struct buffer_head *bh);
 struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
 				   u32 generation);
+struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
+				      u32 generation);
 int sffs_tx_revoke(struct sffs_tx *tx, u64 block);
 
 struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic, u64 owner,
@@ -480,7 +482,7 @@ long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 
 /* xattr.c, acl.c: the set function with a transaction is for new inodes */
-extern ASV_XATTR_TABLE(sffs_xattr_handlers);
+extern ASV_XATTR_TABLE sffs_xattr_handlers[];
 ssize_t sffs_listxattr(struct dentry *dentry, char *buf, size_t size);
 int sffs_xattr_get(struct inode *inode, int index, const char *name, void *buf, size_t size);
 int sffs_xattr_set(struct inode *inode, int index, const char *name, const void *value,

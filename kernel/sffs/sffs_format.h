@@ -21,12 +21,12 @@
 #define SFFS_FORMAT_VERSION	1
 
 #define SFFS_BLOCK_SHIFT	12
-#define SFFS_BLOCK_SIZE		(1U << SFFS_BLOCK_SHIFT)
+#define SFFS_BLOCK_SIZE		4096U
 #define SFFS_RECORD_SIZE	512U	/* used bytes of a one-sector record */
 #define SFFS_MAX_SLOTS		64U
 #define SFFS_NAME_MAX		255U
-#define SFFS_MAX_BLOCKS		(1ULL << 52)	/* of a volume: 16 EiB */
-#define SFFS_MAX_FILE_BLOCKS	(1ULL << 51)	/* of a file: 8 EiB */
+#define SFFS_MAX_BLOCKS		0x10000000000000ULL	/* of a volume: 16 EiB */
+#define SFFS_MAX_FILE_BLOCKS	0x8000000000000ULL	/* of a file: 8 EiB */
 
 /*
  * Block 16 (byte 65536): behind whatever a partitioning tool writes by mistake.
@@ -103,7 +103,7 @@ struct sffs_header {
 #define SFFS_HEARTBEAT_MS_DEFAULT 2000U
 
 #define SFFS_JOURNAL_BLOCKS_MIN	1024U
-#define SFFS_JOURNAL_BLOCKS_MAX	(1U << 20)
+#define SFFS_JOURNAL_BLOCKS_MAX	1048576U
 
 #define SFFS_GROUP_SHIFT_MIN	12	/* 16 MiB */
 #define SFFS_GROUP_SHIFT_MAX	23	/* 32 GiB */

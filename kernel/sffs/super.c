@@ -379,10 +379,10 @@ static int sffs_reconfigure(struct fs_context *fc)
 
 /* ---- Context ---- */
 
-enum { Opt_local };
+enum { SFFS_OPT_LOCAL };
 
 static const struct fs_parameter_spec sffs_parameters[] = {
-	fsparam_flag("local", Opt_local),
+	fsparam_flag("local", SFFS_OPT_LOCAL),
 	{ }
 };
 
@@ -444,9 +444,11 @@ static const struct fs_context_operations sffs_context_ops = {
 
 static int sffs_init_fs_context(struct fs_context *fc)
 {
-	fc->fs_private = kzalloc(sizeof(struct sffs_options), GFP_KERNEL);
-	if (!fc->fs_private)
+	struct sffs_options *opts = kzalloc(sizeof(*opts), GFP_KERNEL);
+
+	if (!opts)
 		return -ENOMEM;
+	fc->fs_private = opts;
 	fc->ops = &sffs_context_ops;
 	return 0;
 }

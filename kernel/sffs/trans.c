@@ -6,7 +6,7 @@
  * frozen trigger), so once for each commit and not for each change, and what
  * is checkpointed later is that same image.
  *
- * A block that was checked once carries BH_SffsChecked, so the checksum is
+ * A block that was checked once carries BH_sffs_checked, so the checksum is
  * computed once for each time that the block is read; its identity (kind,
  * owner, generation) is compared at each use.
  */
@@ -15,12 +15,12 @@
 #include "sffs.h"
 
 enum {
-	BH_SffsChecked = BH_JBDPrivateStart,	/* the checksum was right */
-	BH_SffsLeaf,				/* and so are the directory entries in it */
+	BH_sffs_checked = BH_JBDPrivateStart,	/* the checksum was right */
+	BH_sffs_leaf,				/* and so are the directory entries in it */
 };
 
-BUFFER_FNS(SffsChecked, sffs_checked)
-BUFFER_FNS(SffsLeaf, sffs_leaf)
+BUFFER_FNS(sffs_checked, sffs_checked)
+BUFFER_FNS(sffs_leaf, sffs_leaf)
 
 bool sffs_leaf_valid(const struct buffer_head *bh)
 {
@@ -409,6 +409,20 @@ void sffs_tx_dirty(struct sffs_tx *tx, struct buffer_head *bh)
 		sffs_shutdown(tx->sb, "the journal refused a block");
 }
 
+/* Zero a block but for its header; the caller may change it, and holds its lock. */
+static void sffs_block_init(struct buffer_head *bh, u32 magic, u64 owner, u32 generation)
+{
+	struct sffs_header *h = (struct sffs_header *)bh->b_data;
+
+	memset(h, 0, SFFS_BLOCK_SIZE);
+	h->magic = cpu_to_le32(magic);
+	h->block = cpu_to_le64(bh->b_blocknr);
+	h->owner = cpu_to_le64(owner);
+	h->generation = cpu_to_le32(generation);
+	set_buffer_sffs_checked(bh);
+	clear_buffer_sffs_leaf(bh);
+}
+
 /**
  * sffs_tx_create() - begin to use a free block as metadata
  * @tx: running transaction that allocated it
@@ -425,7 +439,6 @@ struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct buffer_head *bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
-	struct sffs_header *h;
 	int err;
 
 	if (!bh)
@@ -437,17 +450,46 @@ struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64
 		brelse(bh);
 		return ERR_PTR(err);
 	}
-	h = (struct sffs_header *)bh->b_data;
-	memset(h, 0, SFFS_BLOCK_SIZE);
-	h->magic = cpu_to_le32(magic);
-	h->block = cpu_to_le64(block);
-	h->owner = cpu_to_le64(owner);
-	h->generation = cpu_to_le32(generation);
+	sffs_block_init(bh, magic, owner, generation);
 	set_buffer_uptodate(bh);
-	set_buffer_sffs_checked(bh);
-	clear_buffer_sffs_leaf(bh);
 	unlock_buffer(bh);
 	jbd2_journal_set_triggers(bh, &sbi->trigger);
+	return bh;
+}
+
+/**
+ * sffs_tx_overwrite() - write a block of its own kind anew without reading it
+ * @tx: running transaction
+ * @block: an inode's block, which is metadata even while the inode is free
+ * @magic: kind of block
+ * @owner: what it belongs to
+ * @generation: of the inode
+ *
+ * Unlike one that was just allocated, it may be part of the transaction that is
+ * being committed.
+ *
+ * Return: as sffs_tx_create().
+ */
+struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
+				      u32 generation)
+{
+	struct buffer_head *bh = __getblk(SFFS_SB(tx->sb)->bdev, block, SFFS_BLOCK_SIZE);
+	int err;
+
+	if (!bh)
+		return ERR_PTR(-ENOMEM);
+	lock_buffer(bh);
+	if (!buffer_uptodate(bh)) {
+		memset(bh->b_data, 0, SFFS_BLOCK_SIZE);
+		set_buffer_uptodate(bh);
+	}
+	unlock_buffer(bh);
+	err = sffs_tx_access(tx, bh);
+	if (err) {
+		brelse(bh);
+		return ERR_PTR(err);
+	}
+	sffs_block_init(bh, magic, owner, generation);
 	return bh;
 }
 

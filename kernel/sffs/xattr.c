@@ -47,7 +47,8 @@ static u32 sffs_xattr_entry_size(u32 name_len, u32 value_size)
 
 /* The entry at @off, or NULL at the end; -EFSCORRUPTED as an error pointer. */
 static struct sffs_xattr_entry *sffs_xattr_at(struct inode *inode,
-					      const struct sffs_xattr_area *area, u32 off, u32 *size)
+					      const struct sffs_xattr_area *area, u32 off,
+					      u32 *size)
 {
 	struct sffs_xattr_entry *e = (void *)area->base + off;
 
@@ -330,7 +331,7 @@ static int sffs_xattr_cut(struct sffs_tx *tx, struct inode *inode, struct sffs_x
 static int sffs_xattr_write_chain(struct sffs_tx *tx, struct inode *inode, const char *value,
 				  size_t size, __le64 *first)
 {
-	size_t at = round_down(size - 1, SFFS_XVALUE_BYTES);
+	size_t at = (size - 1) / SFFS_XVALUE_BYTES * SFFS_XVALUE_BYTES;
 	__le64 next = 0;
 
 	/* From the last block to the first: each names the one behind it. */
@@ -682,7 +683,7 @@ static const struct xattr_handler sffs_security_handler = {
 	.set	= sffs_handler_set,
 };
 
-ASV_XATTR_TABLE(sffs_xattr_handlers) = {
+ASV_XATTR_TABLE sffs_xattr_handlers[] = {
 	&sffs_user_handler,
 	&sffs_trusted_handler,
 	&sffs_security_handler,
