@@ -76,7 +76,7 @@ static inline struct inode *asv_acl_inode(asv_acl_target *target)
 #endif
 
 #ifdef ASV_HAVE_XATTR_TABLE_CONST
-#define ASV_XATTR_TABLE		const struct xattr_handler * const 
+#define ASV_XATTR_TABLE		const struct xattr_handler * const
 #else
 #define ASV_XATTR_TABLE		const struct xattr_handler *
 #endif
