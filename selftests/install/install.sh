@@ -28,20 +28,6 @@ make_install()
 	make -C "$ASV_TOP" BUILD="$ASV_BUILD" KVER="$ASV_KVER" W=1 C=1 ${KDIR:+KDIR="$KDIR"} install
 }
 
-# few_modules: leave of the kernel's own modules only what ours need, by the index that is
-# there: depmod reads every file, which takes minutes under emulation.
-few_modules()
-{
-	local name file
-	for name in $(find "$ASV_BUILD/$ASV_KVER/" -name '*.ko' -exec modinfo -F depends {} + |
-			tr ',' '\n' | sort -u); do
-		modprobe --show-depends "$name" 2> /dev/null
-	done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
-		install -D "$file" "/run/few/${file#*/kernel/}" || return 1
-	done
-	ln -sfn /run/few "/lib/modules/$ASV_KVER/kernel"
-}
-
 absent()
 {
 	! modinfo "$1"
@@ -96,7 +82,6 @@ udev_rule()
 
 echo TAP version 13
 check 'asv_blk is not there before' absent asv_blk
-few_modules
 check 'make install' make_install
 for module in asv_vhost asv_blk asv_net; do
 	check "modinfo $module" described $module
