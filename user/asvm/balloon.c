@@ -51,9 +51,9 @@ static void balloon_discard_pfns(struct balloon *b, const uint32_t *pfns, size_t
 
 		/* Linux fills the array from pages that its allocator split: often downwards */
 		for (i++; i < n; i++) {
-			if (pfns[i] == first + count)
+			if (pfns[i] == first + count) {
 				count++;
-			else if (first && pfns[i] == first - 1) {
+			} else if (first && pfns[i] == first - 1) {
 				first--;
 				count++;
 			} else {
@@ -168,12 +168,13 @@ uint64_t balloon_reported(const struct balloon *b)
 	return b->reported;
 }
 
+static int (* const balloon_serve[BALLOON_QUEUES])(struct uqueue *q) = {
+	balloon_serve_inflate, balloon_serve_deflate, balloon_serve_reporting,
+};
+
 struct balloon *balloon_create(const struct virtio_host *host, bool reporting)
 {
 	static const struct virtio_id id = { VIRTIO_ID_BALLOON, 0x00ff00 };
-	static int (* const serve[BALLOON_QUEUES])(struct uqueue *q) = {
-		balloon_serve_inflate, balloon_serve_deflate, balloon_serve_reporting,
-	};
 	struct balloon *b = calloc(1, sizeof(*b));
 	unsigned int i, n = reporting ? BALLOON_QUEUES : BALLOON_REPORTING;
 	int err = -ENOMEM;
@@ -191,7 +192,7 @@ struct balloon *balloon_create(const struct virtio_host *host, bool reporting)
 	if (err)
 		goto err_free;
 	for (i = 0; i < n; i++) {
-		b->q[i].serve = serve[i];
+		b->q[i].serve = balloon_serve[i];
 		b->q[i].opaque = b;
 		err = uqueue_init(&b->q[i], &b->vd, i);
 		if (err)

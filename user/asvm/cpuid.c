@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "array.h"
 #include "cpuid.h"
 #include "kvm.h"
 
@@ -118,7 +119,7 @@ static void cpuid_add_topology(struct kvm_cpuid2 *cpuid, uint32_t leaf, unsigned
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(sub) / sizeof(sub[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(sub); i++) {
 		struct kvm_cpuid_entry2 *e = &cpuid->entries[cpuid->nent++];
 
 		*e = sub[i];
@@ -170,11 +171,11 @@ void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, unsigned int id)
 	for (i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
-		if (e->function == 1)
+		if (e->function == 1) {
 			e->ebx = (e->ebx & 0x00ffffff) | id << 24;
-		else if (cpuid_is_topology(e))
+		} else if (cpuid_is_topology(e)) {
 			e->edx = id;
-		else if (e->function == 0x8000001e) {
+		} else if (e->function == 0x8000001e) {
 			e->eax = id;
 			e->ebx = id & 0xff;	/* core id, one thread a core */
 			e->ecx = 0;		/* one node */

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "kvm.h"
 #include "log.h"
 #include "memory.h"
@@ -40,7 +41,7 @@ static int kvm_check(struct kvm *kvm)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(need); i++) {
 		if (kvm_cap(kvm, need[i].cap) > 0)
 			continue;
 		log_err("this kernel's KVM lacks %s; asvm needs Linux 6.1 or later",

@@ -81,7 +81,7 @@ static const char *net_tap(const struct net *net)
 static void net_make_mac(struct net *net, unsigned int index)
 {
 	uint64_t hash = 0xcbf29ce484222325ULL;
-	const char *names[] = { net->guest, net_tap(net) };
+	const char * const names[] = { net->guest, net_tap(net) };
 	unsigned int i;
 	const char *p;
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "array.h"
 #include "pci.h"
 
 /* What a guest may change in a type 0 header; everything else is read-only. */
@@ -67,7 +68,7 @@ void pci_dev_init(struct pci_dev *dev, const struct pci_ops *ops, const struct p
 	pci_set(dev->cfg, PCI_SUBSYSTEM_VENDOR_ID, 2, ids->vendor);
 	pci_set(dev->cfg, PCI_SUBSYSTEM_ID, 2, ids->subsystem);
 	pci_set(dev->cfg, PCI_INTERRUPT_PIN, 1, 1);
-	for (i = 0; i < sizeof(pci_header_fields) / sizeof(pci_header_fields[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(pci_header_fields); i++)
 		pci_set(dev->wmask, pci_header_fields[i].off, pci_header_fields[i].len,
 			pci_header_fields[i].wmask);
 }

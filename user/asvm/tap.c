@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "log.h"
 #include "tap.h"
 
@@ -169,7 +170,7 @@ int tap_set_offload(int fd, uint64_t features)
 	unsigned long flags = 0;
 	unsigned int i;
 
-	for (i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(map); i++)
 		if (features & (1ULL << map[i].feature))
 			flags |= map[i].flag;
 	return ioctl(fd, TUNSETOFFLOAD, flags) < 0 ? -errno : 0;

@@ -74,7 +74,8 @@ static bool vcpu_handle_exit(struct vcpu *cpu)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return false;
 	case KVM_EXIT_SHUTDOWN:
-		vcpu_failed(cpu, "triple fault: the guest's kernel could not handle an exception; if this was meant as a reboot, use reboot=acpi");
+		vcpu_failed(cpu, "triple fault: the guest's kernel could not handle an exception");
+		log_info("if this was meant as a reboot, give the guest's kernel reboot=acpi");
 		cpu->set->ops->fault(cpu->set->opaque, VCPU_TRIPLE_FAULT);
 		return true;
 	case KVM_EXIT_FAIL_ENTRY:
@@ -103,12 +104,12 @@ static void vcpu_complete(struct vcpu *cpu)
 {
 	unsigned int i;
 
-	for (i = 0; i < VCPU_COMPLETE_MAX && !ioctl(cpu->fd, KVM_RUN, 0); i++)
+	for (i = 0; i < VCPU_COMPLETE_MAX && !ioctl(cpu->fd, KVM_RUN, 0); i++) {
 		if (cpu->run->exit_reason != KVM_EXIT_IO &&
 		    cpu->run->exit_reason != KVM_EXIT_MMIO)
 			break;
-		else
-			vcpu_handle_exit(cpu);
+		vcpu_handle_exit(cpu);
+	}
 }
 
 /* Wait while the set is held, or for the next release; false when the thread shall end. */

@@ -22,7 +22,8 @@ static int device_limits(struct sffs_device *dev)
 		return -1;
 	}
 	if (size != 512 && size != 4096) {
-		sffs_err("%s: sectors of %d bytes; only 512 and 4096 are supported", dev->path, size);
+		sffs_err("%s: sectors of %d bytes; only 512 and 4096 are supported",
+			 dev->path, size);
 		return -1;
 	}
 	dev->sector_shift = size == 512 ? 9 : 12;

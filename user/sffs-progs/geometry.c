@@ -99,7 +99,7 @@ int sffs_geometry_make(struct sffs_geometry *g, const char **why)
 	g->journal_block = place(&next, (uint64_t)g->slots * g->journal_blocks);
 	g->first_group_block = (next + GROUP_ALIGN - 1) / GROUP_ALIGN * GROUP_ALIGN;
 
-	*why = "too small for its journals and one allocation group; use fewer slots or a smaller journal";
+	*why = "too small for its journals and one allocation group (--slots, --journal-size)";
 	if (g->first_group_block + GROUP_BLOCKS_MIN > g->blocks)
 		return -1;
 	room = g->blocks - g->first_group_block;

@@ -81,7 +81,8 @@ static bool geometry_sane(const struct sffs_super *sb, const struct sffs_geometr
 	uint64_t end;
 
 	if (sb->block_shift != SFFS_BLOCK_SHIFT || (s != 9 && s != 12) ||
-	    !g->max_slots || g->max_slots > SFFS_MAX_SLOTS || !g->slots || g->slots > g->max_slots ||
+	    !g->max_slots || g->max_slots > SFFS_MAX_SLOTS ||
+	    !g->slots || g->slots > g->max_slots ||
 	    g->group_shift < SFFS_GROUP_SHIFT_MIN || g->group_shift > SFFS_GROUP_SHIFT_MAX ||
 	    g->bitmap_blocks != sffs_bitmap_blocks(g->group_shift) ||
 	    g->blocks > SFFS_MAX_BLOCKS || !g->groups || g->first_group_block >= g->blocks ||
