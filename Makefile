@@ -66,6 +66,10 @@ programs_install: programs
 	install -D -m 0644 user/asvm/data/asvm@.service $(DESTDIR)$(unitdir)/asvm@.service
 	install -D -m 0644 user/asvm/data/asvm.tmpfiles $(DESTDIR)$(tmpfilesdir)/asvm.conf
 	install -D -m 0644 user/asvm/data/asvm.bash $(DESTDIR)$(completiondir)/asvm
+	for prog in mkfs.sffs fsck.sffs tune.sffs dump.sffs; do \
+		install -D -m 0644 user/sffs-progs/data/sffs-progs.bash \
+			$(DESTDIR)$(completiondir)/$$prog || exit; \
+	done
 	install -D -m 0644 user/asvm/data/asvm.apparmor $(DESTDIR)/etc/apparmor.d/usr.sbin.asvm
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/asv/selinux user/asvm/data/asvm.te \
 		user/asvm/data/asvm.fc

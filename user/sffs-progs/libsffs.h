@@ -154,12 +154,16 @@ static inline uint64_t sffs_geometry_group(const struct sffs_geometry *g, uint32
  * @sb: the super block, as on disk
  * @geo: the same, decoded
  * @seed: checksum seed
+ * @read_only: what is written stays in memory
+ * @overlay: these blocks
  */
 struct sffs_volume {
 	struct sffs_device dev;
 	struct sffs_super sb;
 	struct sffs_geometry geo;
 	uint32_t seed;
+	bool read_only;
+	void *overlay;
 };
 
 /**
