@@ -189,31 +189,30 @@ static int asv_net_rx_finish_hdr(struct asv_net_rx *rx, const struct asv_net_buf
 	return copy_to_iter(&num, sizeof(num), &iter) == sizeof(num) ? 0 : -EFAULT;
 }
 
-/* Take the next packet off the socket, into @iter or, with none, to nowhere. */
-static bool asv_net_rx_recv(struct asv_net_rx *rx, struct socket *sock, struct iov_iter *iter)
+/* Take the next packet off the socket into @iter. False if it did not fill it. */
+static bool asv_net_rx_recv(struct asv_net_rx *rx, struct socket *sock,
+			    const struct iov_iter *iter)
 {
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
-	size_t len = 0;
-	int ret;
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT, .msg_iter = *iter };
+	size_t len = iov_iter_count(iter);
 
 	if (rx->ring)
 		msg.msg_control = rx->batch[rx->head++];
-	if (iter) {
-		msg.msg_iter = *iter;
-		len = iov_iter_count(iter);
-	}
-	if (!iter && rx->ring) {
-		tun_ptr_free(msg.msg_control);
+	if (sock->ops->recvmsg(sock, &msg, len, MSG_DONTWAIT | MSG_TRUNC) != len)
 		return false;
-	}
-	ret = sock->ops->recvmsg(sock, &msg, len, MSG_DONTWAIT | MSG_TRUNC);
 	/* A page of the guest that is not there shows only in what is left over. */
-	return ret == len && !iov_iter_count(&msg.msg_iter);
+	return !iov_iter_count(&msg.msg_iter);
 }
 
+/* A packet that the guest has no buffer for, and never will. */
 static void asv_net_rx_drop(struct asv_net_rx *rx, struct socket *sock)
 {
-	asv_net_rx_recv(rx, sock, NULL);
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
+
+	if (rx->ring)
+		tun_ptr_free(rx->batch[rx->head++]);
+	else
+		sock->ops->recvmsg(sock, &msg, 0, MSG_DONTWAIT | MSG_TRUNC);
 	rx->vq.stats.failed++;
 }
 

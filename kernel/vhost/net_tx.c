@@ -49,6 +49,27 @@ static bool asv_net_tx_copy(void *to, size_t len, const struct iovec **iov, size
 	return true;
 }
 
+/* The header that tun reads; what the guest has beyond it, num_buffers, means nothing. */
+static bool asv_net_tx_hdr(struct virtio_net_hdr *hdr, const struct iovec *iov)
+{
+	u64 __user *from = iov->iov_base;
+	u64 first;
+	u16 last;
+
+	BUILD_BUG_ON(sizeof(*hdr) != sizeof(first) + sizeof(last));
+	if (!user_read_access_begin(from, sizeof(*hdr)))
+		return false;
+	unsafe_get_user(first, from, fault);
+	unsafe_get_user(last, (u16 __user *)(from + 1), fault);
+	user_read_access_end();
+	memcpy(hdr, &first, sizeof(first));
+	memcpy((void *)hdr + sizeof(first), &last, sizeof(last));
+	return true;
+fault:
+	user_read_access_end();
+	return false;
+}
+
 /*
  * Add a packet to the batch: the header where tun wants it, the packet behind
  * room for what the stack puts before it, and the end left for skb_shared_info.
@@ -62,7 +83,7 @@ static int asv_net_tx_frame(struct asv_net_tx *tx, struct socket *sock,
 				    (prog ? XDP_PACKET_HEADROOM : 0));
 	size_t size = SKB_DATA_ALIGN(pad + len) + SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 	const struct iovec *iov = chain->iov;
-	size_t offset = tx->hdr.own;
+	size_t offset = tx->hdr.own + tx->hdr.sock;
 	struct tun_xdp_hdr *hdr;
 	struct xdp_buff *xdp;
 
@@ -74,11 +95,18 @@ static int asv_net_tx_frame(struct asv_net_tx *tx, struct socket *sock,
 	hdr->buflen = size;
 	if (!tx->hdr.sock) {
 		memset(&hdr->gso, 0, sizeof(hdr->gso));
-		while (offset && offset >= iov->iov_len)
-			offset -= iov++->iov_len;
-	} else if (!asv_net_tx_copy(&hdr->gso, tx->hdr.sock, &iov, &offset)) {
-		goto fault;
+	} else if (likely(iov->iov_len >= sizeof(hdr->gso))) {
+		if (!asv_net_tx_hdr(&hdr->gso, iov))
+			goto fault;
+	} else {
+		const struct iovec *piece = iov;
+		size_t start = 0;
+
+		if (!asv_net_tx_copy(&hdr->gso, sizeof(hdr->gso), &piece, &start))
+			goto fault;
 	}
+	while (offset && offset >= iov->iov_len)
+		offset -= iov++->iov_len;
 	if (!asv_net_tx_copy((void *)hdr + pad, len, &iov, &offset))
 		goto fault;
 	xdp = &tx->xdp[tx->nxdp++];
