@@ -227,10 +227,11 @@ int asv_packed_set_notify(struct asv_vq *vq, bool on)
 	u16 flags = on ? VRING_PACKED_EVENT_FLAG_ENABLE : VRING_PACKED_EVENT_FLAG_DISABLE;
 	int ret;
 
-	if (!vq->event_idx)
+	if (!vq->event_idx || (!on && !vq->event_set))
 		return asv_packed_write16(vq, ASV_EVENT_FLAGS, flags);
 	if (!on)
 		return 0;
+	vq->event_set = true;
 	ret = asv_packed_write16(vq, ASV_EVENT_OFF_WRAP,
 				 vq->avail | vq->avail_wrap << VRING_PACKED_EVENT_F_WRAP_CTR);
 	if (unlikely(ret))

@@ -319,6 +319,7 @@ enum asv_area_type {
  * @signalled_valid: @signalled is less than 2^16 entries ago
  * @unsignalled: packed: slots used since the last look for an interrupt
  * @notify_off: the guest was asked not to kick
+ * @event_set: packed: the place of the next kick was written since the start
  * @log_used: VHOST_VRING_F_LOG
  * @log: VHOST_F_LOG_ALL
  * @log_addr: guest physical address of the used ring for the log
@@ -361,6 +362,7 @@ struct asv_vq {
 	bool used_known;
 	bool signalled_valid;
 	bool notify_off;
+	bool event_set;
 	bool log_used;
 	bool log;
 	unsigned int paused;

@@ -210,8 +210,9 @@ static int asv_vq_init_used(struct asv_vq *vq)
 {
 	/* As in asv_split_init(): the last lap may not have been announced. */
 	vq->unsignalled = vq->num;
-	/* Not so, but a wish for kicks is written at the first idle moment then. */
-	vq->notify_off = true;
+	/* Whatever the ring says of kicks now, the first turn says that none is wanted. */
+	vq->notify_off = false;
+	vq->event_set = false;
 	vq->used_known = vq->packed;
 	/* In IOTLB mode the ring is read when it is first resolved. */
 	return vq->packed || vq->dev->iotlb ? 0 : asv_split_init(vq);
