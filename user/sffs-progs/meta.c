@@ -104,6 +104,16 @@ int sffs_vol_write(struct sffs_volume *vol, uint64_t block, const void *buf)
 	return 0;
 }
 
+void sffs_vol_drop_overlay(struct sffs_volume *vol)
+{
+	while (vol->overlay) {
+		struct overlay *o = *(struct overlay **)vol->overlay;
+
+		tdelete(o, &vol->overlay, by_block);
+		free(o);
+	}
+}
+
 const char *sffs_meta_fault(const struct sffs_volume *vol, const void *buf, uint64_t block,
 			    uint32_t magic, const uint64_t *owner, const uint32_t *generation)
 {

@@ -25,6 +25,9 @@ int sffs_vol_read(const struct sffs_volume *vol, uint64_t block, void *buf);
 /* Write a block; of a volume that is read only it is kept in memory. */
 int sffs_vol_write(struct sffs_volume *vol, uint64_t block, const void *buf);
 
+/* Forget what is kept in memory. */
+void sffs_vol_drop_overlay(struct sffs_volume *vol);
+
 /* Number of the group that a block is in, or -1. */
 int64_t sffs_vol_group_of(const struct sffs_volume *vol, uint64_t block);
 

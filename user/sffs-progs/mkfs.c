@@ -8,6 +8,7 @@
 #include <uuid/uuid.h>
 
 #include "libsffs.h"
+#include "populate.h"
 
 /* Exit codes, as documented in mkfs.sffs(8). */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -15,6 +16,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct options {
 	struct sffs_geometry geo;
 	const char *device;
+	const char *populate;
 	char label[SFFS_LABEL_MAX + 1];
 	uuid_t uuid;
 	uint32_t lease_ms, heartbeat_ms, reclaim_rate;
@@ -33,6 +35,7 @@ static const struct option long_options[] = {
 	{ "lease", required_argument, NULL, 'l' },
 	{ "reclaim", required_argument, NULL, 'r' },
 	{ "quota", no_argument, NULL, 'Q' },
+	{ "populate", required_argument, NULL, 'P' },
 	{ "no-discard", no_argument, NULL, 'K' },
 	{ "dry-run", no_argument, NULL, 'd' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -56,6 +59,7 @@ static void usage(FILE *f)
 	      "  -l, --lease SECONDS     until a silent host counts as dead, 2 to 300 (10)\n"
 	      "  -r, --reclaim RATE      off, low, medium, high or MB/s (medium)\n"
 	      "  -Q, --quota             keep user, group and project quota\n"
+	      "  -P, --populate DIR      copy the content of a directory onto the volume\n"
 	      "  -K, --no-discard        do not give the device's blocks back first\n"
 	      "  -d, --dry-run           print the geometry, write nothing\n"
 	      "  -q, --quiet             print errors only\n"
@@ -141,6 +145,9 @@ static int parse_option(struct options *o, int c, const char *arg)
 	case 'Q':
 		o->quota = true;
 		break;
+	case 'P':
+		o->populate = arg;
+		break;
 	case 'K':
 		o->discard = false;
 		break;
@@ -160,7 +167,7 @@ static int parse_args(struct options *o, int argc, char **argv)
 {
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "fL:U:n:N:J:g:S:l:r:QKdqhV", long_options,
+	while ((c = getopt_long(argc, argv, "fL:U:n:N:J:g:S:l:r:QP:KdqhV", long_options,
 				NULL)) != -1) {
 		if (c == 'h') {
 			usage(stdout);
@@ -459,6 +466,8 @@ static int make_volume(struct sffs_volume *vol, const struct options *o)
 	for (unsigned int i = 0; i < inodes; i++)
 		if (make_inode(vol, le64toh(vol->sb.root_ino) + i, i == 0))
 			return -1;
+	if (o->populate && sffs_populate(vol, o->populate, unmapped))
+		return -1;
 	/* The super block last: a volume that is half made cannot be mounted. */
 	if (sffs_device_sync(&vol->dev) || sffs_volume_write_super(vol))
 		return -1;

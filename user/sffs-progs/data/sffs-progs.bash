@@ -12,7 +12,7 @@ _sffs_progs()
 	case ${1##*/}:$prev in
 	*:-r|*:--reclaim)	COMPREPLY=($(compgen -W 'off low medium high' -- "$cur")); return ;;
 	*:-S|*:--sector-size)	COMPREPLY=($(compgen -W '512 4096' -- "$cur")); return ;;
-	*:-d|*:--populate)	COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	*:-P|*:--populate)	COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	dump.sffs:lock)		COMPREPLY=($(compgen -W 'fixed group inode open flock chunk' -- "$cur"))
 				return ;;
 	esac
