@@ -556,8 +556,8 @@ static inline bool asv_has_feature(const struct asv_dev *dev, unsigned int bit)
  * @vq: with dev->mutex held and its own not; stopped
  * @backend: not NULL
  *
- * Checks ring addresses, memory table and log, reads the used index (split),
- * asks the guest for kicks, and queues a first turn. Sleeps.
+ * Checks ring addresses, memory table and log, reads the used index (split), and
+ * queues a first turn, which asks the guest not to kick while it runs. Sleeps.
  * Return: 0; -EFAULT if ring, memory or log cannot be reached; -EINVAL if the
  * ring's size and format do not fit; -EBUSY if it runs; -ENOMEM; -EIO if killed.
  */
