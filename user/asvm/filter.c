@@ -30,8 +30,6 @@ static const unsigned short guest_calls[] = {
 	SYS_getrandom, SYS_clock_gettime, SYS_getpid, SYS_gettid, SYS_sched_yield,
 	SYS_tgkill, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
 	SYS_exit, SYS_exit_group,
-	/* a thread's first calls, of one that was made just before the filter */
-	SYS_rseq, SYS_set_robust_list,
 };
 
 /* What a running guest's devices ask of the descriptors that are open. */
@@ -134,24 +132,28 @@ static void allow_ioctls(const unsigned int *requests, unsigned int count)
 	ADD(KILL);
 }
 
+/* A call by the low word of one argument: @test goes on at the kill or skips it. */
+static void allow_by(unsigned int nr, struct sock_filter argument, struct sock_filter test)
+{
+	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4));
+	add(argument);
+	add(test);
+	ADD(KILL);
+	ADD(ALLOW);
+}
+
 /* Memory calls, but never for memory that can be executed. */
 static void allow_without_exec(unsigned int nr)
 {
-	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4));
-	ADD(LOAD(args[2]));
-	ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1));
-	ADD(KILL);
-	ADD(ALLOW);
+	allow_by(nr, (struct sock_filter)LOAD(args[2]),
+		 (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1));
 }
 
 /* fcntl() for one command only. */
 static void allow_fcntl(unsigned int command)
 {
-	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4));
-	ADD(LOAD(args[1]));
-	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, command, 1, 0));
-	ADD(KILL);
-	ADD(ALLOW);
+	allow_by(SYS_fcntl, (struct sock_filter)LOAD(args[1]),
+		 (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, command, 1, 0));
 }
 
 static void allow(unsigned int nr)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cpuid.h"
@@ -142,6 +143,11 @@ static void *vcpu_thread(void *arg)
 {
 	struct vcpu *cpu = arg;
 	bool stall = false;
+	char name[16];
+
+	/* by itself: another thread would need /proc for it */
+	snprintf(name, sizeof(name), "vcpu%u", cpu->id);
+	prctl(PR_SET_NAME, name);
 
 	/* held from the start, and not a line of the guest has run */
 	pthread_mutex_lock(&cpu->set->lock);
@@ -196,7 +202,6 @@ static int vcpu_start_thread(struct vcpu *cpu)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
-	char name[16];
 	int err;
 
 	/* every signal but the kick is the main thread's */
@@ -211,8 +216,6 @@ static int vcpu_start_thread(struct vcpu *cpu)
 	if (err)
 		return -err;
 	cpu->has_thread = true;
-	snprintf(name, sizeof(name), "vcpu%u", cpu->id);
-	pthread_setname_np(cpu->thread, name);
 	return 0;
 }
 
@@ -352,6 +355,11 @@ int vcpus_create(struct vcpu_set *set, struct kvm *kvm, const struct asvm_config
 	if (err)
 		goto err_destroy;
 	free(cpuid);
+	/* a thread's first calls are none that the filter to come allows */
+	pthread_mutex_lock(&set->lock);
+	while (set->parked < set->n)
+		pthread_cond_wait(&set->changed, &set->lock);
+	pthread_mutex_unlock(&set->lock);
 	return 0;
 
 err_destroy:
