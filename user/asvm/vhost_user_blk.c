@@ -11,6 +11,7 @@
 #include <linux/asv_vhost.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -509,11 +510,27 @@ static int set_vring_kick(struct vu_blk *vb, struct vu_msg *msg)
 	return ret ? ret : REPLY_ACK;
 }
 
+/*
+ * What a ring used before it had this descriptor was told to another one, or to nobody:
+ * when a front end has reconnected, for requests that end while the former bridge goes or
+ * before the front end unmasks its interrupts. A call without a used buffer does no harm.
+ */
 static int set_vring_call(struct vu_blk *vb, struct vu_msg *msg)
 {
+	struct pollfd call = { .events = POLLOUT };
+	const uint64_t one = 1;
 	int ret = vring_file(vb, msg, VHOST_SET_VRING_CALL, "call");
 
-	return ret ? ret : REPLY_ACK;
+	if (ret)
+		return ret;
+	if (!msg->nfds)
+		return REPLY_ACK;
+	/* a counter that is full calls by itself, and must not be waited for */
+	call.fd = msg->fd[0];
+	if (poll(&call, 1, 0) == 1 && call.revents == POLLOUT &&
+	    write(call.fd, &one, sizeof(one)) < 0)
+		return refuse("call", strerror(errno));
+	return REPLY_ACK;
 }
 
 static int set_vring_err(struct vu_blk *vb, struct vu_msg *msg)
