@@ -17,7 +17,8 @@
  * @prepare: called once, after the modules are loaded
  * @run: runs every workload once, each between mark(w, false) and mark(w, true)
  * @names: of the workloads, in the order of their numbers
- * @here: measures this machine without a guest; "--here ARGUMENT" on the command line
+ * @here: measures this machine without a guest; "--here ARGUMENT" on the command line;
+ *	NULL where that means nothing
  */
 struct bench {
 	void (*prepare)(void);
