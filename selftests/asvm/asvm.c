@@ -34,14 +34,10 @@ const char *asvm_path(void)
 	return path;
 }
 
-int asvm_start(struct asvm_run *run, const char *const *args)
+int run_start(struct asvm_run *run, const char *const *argv)
 {
-	const char *argv[ARGS_MAX + 2] = { asvm_path() };
 	int in[2], out[2];
-	unsigned int i;
 
-	for (i = 0; args[i] && i < ARGS_MAX; i++)
-		argv[i + 1] = args[i];
 	memset(run, 0, sizeof(*run));
 	run->status = -1;
 	if (pipe2(in, O_CLOEXEC))
@@ -65,6 +61,16 @@ int asvm_start(struct asvm_run *run, const char *const *args)
 	run->in = in[1];
 	run->out = out[0];
 	return 0;
+}
+
+int asvm_start(struct asvm_run *run, const char *const *args)
+{
+	const char *argv[ARGS_MAX + 2] = { asvm_path() };
+	unsigned int i;
+
+	for (i = 0; args[i] && i < ARGS_MAX; i++)
+		argv[i + 1] = args[i];
+	return run_start(run, argv);
 }
 
 /* what has come, waiting up to timeout_ms; 0 at the end, -ETIMEDOUT */

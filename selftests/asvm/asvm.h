@@ -24,6 +24,8 @@ const char *asvm_path(void);
 
 /* start asvm with a NULL-ended vector of arguments; 0 or -errno */
 int asvm_start(struct asvm_run *run, const char *const *args);
+/* the same for any program; argv[0] is its name */
+int run_start(struct asvm_run *run, const char *const *argv);
 /*
  * Read on until text appears after position *from, which moves behind it. 0, or -ETIMEDOUT,
  * or -EPIPE at the end of the output, after showing what there was.

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # guest-initrd.sh KERNEL-RELEASE OUT: an initramfs for the guests of these tests: busybox,
-# the virtio drivers of that kernel, and a shell on the console that says READY first.
+# the virtio drivers of that kernel, guest_helper, and a shell on the console that says
+# READY first.
 set -eu
 
 kver=$1 out=$2
@@ -9,9 +10,10 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/bin" "$dir/proc" "$dir/sys" "$dir/dev" "$dir/m"
 cp /bin/busybox "$dir/bin/"
+cp "$(dirname "$0")/guest_helper" "$dir/"
 
 for module in virtio_pci virtio_blk virtio_balloon virtio_net virtio_console virtio-rng \
-	evdev button; do
+	vmw_vsock_virtio_transport evdev button; do
 	modprobe -S "$kver" --show-depends "$module" 2> /dev/null || :
 done | awk '/^insmod/ && !seen[$2]++ { print $2 }' > "$dir/list"
 while read -r file; do
@@ -49,20 +51,41 @@ until_true()
 		if "$@"; then echo "it came true"; return; fi
 		sleep 1
 	done
-	echo "it never did: $(free) KiB free, $(cat /sys/block/vda/size) sectors"
+	echo "it never did: $(free) KiB free, $(cat /sys/block/$disk/size) sectors"
 }
+# the disk that is meant
+disk=vda
 # by free memory: with deflate-on-OOM the total stays as it was
 below() { [ "$(free)" -lt "$1" ]; }
 above() { [ "$(free)" -gt "$1" ]; }
-sectors() { [ "$(cat /sys/block/vda/size)" = "$1" ]; }
+sectors() { [ "$(cat /sys/block/$disk/size)" = "$1" ]; }
 # peek BYTES AT: the start of what the disk has there; poke AT: write it
-peek() { echo "peek=$(dd if=/dev/vda bs=1 skip=$2 count=$1 2> /dev/null)"; }
+peek() { echo "peek=$(dd if=/dev/$disk bs=1 skip=$2 count=$1 2> /dev/null)"; }
 poke()
 {
-	yes xyz | head -c 8192 | dd of=/dev/vda bs=4096 seek=$(($1 / 4096)) oflag=direct 2> /dev/null
+	yes xyz | head -c 8192 | dd of=/dev/$disk bs=4096 seek=$(($1 / 4096)) oflag=direct 2> /dev/null
 	sync
 	echo "poked"
 }
+# reach N: come up in network N, whose other end answers
+reach()
+{
+	ip addr add 198.18.1$1.2/24 dev eth0
+	ip link set eth0 up
+	sleep 1
+	ping -c 3 -i 0.2 -W 20 -q 198.18.1$1.1 > /ping && echo "network $1 works" || cat /ping
+}
+queues() { echo "queues=$(ls -d /sys/class/net/eth0/queues/tx-* | wc -l)"; }
+# send_from CPU...: packets from each
+send_from()
+{
+	for cpu in "$@"; do
+		taskset -c $cpu ping -c 2 -i 0.2 -q 198.18.10.1 > /ping || cat /ping
+	done
+	echo "sent from all"
+}
+watchdog() { echo "$1" > /proc/sys/kernel/watchdog_thresh; echo "watchdog is set"; }
+lockups() { echo "lockups=$(dmesg | grep -c 'soft lockup')"; }
 console=/dev/ttyS0
 grep -q console=hvc0 /proc/cmdline && console=/dev/hvc0
 exec < $console > $console 2>&1

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <glob.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,45 +10,47 @@
 
 #include "guest.h"
 
-static char kernel[256], initrd[] = "/tmp/asvm-guest-XXXXXX";
+static char bzimage[256], vmlinux[64], initrd[64];
 
 static int shell(const char *command)
 {
 	return system(command) ? -EIO : 0;
 }
 
-/* the running kernel, or where it has no image of its own any that is installed */
+const char *guest_scripts(void)
+{
+	static char dir[512];
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+
+	dir[n > 0 ? n : 0] = 0;
+	return dirname(dir);
+}
+
+/* of the running kernel, or where it has no image of its own of any that is installed */
 static int find_kernel(void)
 {
 	struct utsname uts;
 	glob_t found;
-	char command[1024], dir[512];
-	ssize_t n;
-	int fd;
+	char command[1024];
 
 	uname(&uts);
-	snprintf(kernel, sizeof(kernel), "/boot/vmlinuz-%s", uts.release);
-	if (access(kernel, R_OK)) {
+	snprintf(bzimage, sizeof(bzimage), "/boot/vmlinuz-%s", uts.release);
+	if (access(bzimage, R_OK)) {
 		if (glob("/boot/vmlinuz-*", 0, NULL, &found) || !found.gl_pathc)
 			return -ENOENT;
-		snprintf(kernel, sizeof(kernel), "%s", found.gl_pathv[0]);
+		snprintf(bzimage, sizeof(bzimage), "%s", found.gl_pathv[0]);
 		globfree(&found);
 	}
-	fd = mkstemp(initrd);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-	if (n < 0)
-		return -errno;
-	dir[n] = 0;
-	*strrchr(dir, '/') = 0;
-	snprintf(command, sizeof(command), "sh %s/guest-initrd.sh %s %s", dir,
-		 kernel + strlen("/boot/vmlinuz-"), initrd);
-	return shell(command);
+	strcpy(vmlinux, "/tmp/asvm-vmlinux-XXXXXX");
+	strcpy(initrd, "/tmp/asvm-guest-XXXXXX");
+	close(mkstemp(initrd));
+	close(mkstemp(vmlinux));
+	snprintf(command, sizeof(command), "sh %s/guest-initrd.sh %s %s", guest_scripts(),
+		 bzimage + strlen("/boot/vmlinuz-"), initrd);
+	return shell(command) || guest_vmlinux(vmlinux, true) ? -EIO : 0;
 }
 
-int guest_init(void)
+static int guest_init(void)
 {
 	shell("modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null");
 	shell("modprobe asv_blk; modprobe asv_net; mkdir -p /run/asvm");
@@ -57,14 +60,40 @@ int guest_init(void)
 	return -1;
 }
 
-void guest_exit(void)
+const char *guest_bzimage(void)
 {
+	return bzimage;
+}
+
+const char *guest_initrd(void)
+{
+	return initrd;
+}
+
+int guest_vmlinux(const char *path, bool pvh)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command), "%s/vmlinux.sh %s %s %s", guest_scripts(), bzimage, path,
+		 pvh ? "" : "no-pvh");
+	return shell(command);
+}
+
+int guest_main(int argc, char **argv, int (*tests)(int argc, char **argv))
+{
+	int ret;
+
+	if (guest_init())
+		return 1;
+	ret = tests(argc, argv);
 	unlink(initrd);
+	unlink(vmlinux);
+	return ret;
 }
 
 int guest_start(struct asvm_run *r, const char *name, const char *const *more)
 {
-	const char *args[40] = { "run", "--name", name, "--kernel", kernel, "--initrd", initrd,
+	const char *args[40] = { "run", "--name", name, "--kernel", vmlinux, "--initrd", initrd,
 				 "--mem", "128M" };
 	unsigned int n = 9;
 

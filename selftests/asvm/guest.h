@@ -10,11 +10,23 @@
 #define SAY_MS		60000
 #define CMDLINE		"console=ttyS0 quiet panic=-1 mitigations=off"
 
-/* KVM, our modules, a kernel and an initramfs; -1 after a line of TAP that says what lacks */
-int guest_init(void);
-void guest_exit(void);
+/*
+ * The main() of a program whose tests start guests: KVM, our modules, a kernel and an
+ * initramfs, then the tests. What lacks is said in a line of TAP.
+ */
+int guest_main(int argc, char **argv, int (*tests)(int argc, char **argv));
 
-/* start a guest of 128 MiB, with further arguments that end in NULL; 0 or -errno */
+/* the folder of the scripts; the paths of the kernel and of the initramfs */
+const char *guest_scripts(void);
+const char *guest_bzimage(void);
+const char *guest_initrd(void);
+/* the kernel as an ELF file, without its PVH entry if so wished; 0 or -EIO */
+int guest_vmlinux(const char *path, bool pvh);
+
+/*
+ * Start a guest of 128 MiB from an ELF kernel, for most of a bzImage's boot is its own
+ * unpacking, with further arguments that end in NULL; 0 or -errno
+ */
 int guest_start(struct asvm_run *run, const char *name, const char *const *more);
 /* a line to the guest's shell */
 int guest_say(struct asvm_run *run, const char *line);

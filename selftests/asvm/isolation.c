@@ -307,11 +307,5 @@ TEST_F_TIMEOUT(isolation, tidy, 100)
 
 int main(int argc, char **argv)
 {
-	int ret;
-
-	if (guest_init())
-		return 1;
-	ret = test_harness_run(argc, argv);
-	guest_exit();
-	return ret;
+	return guest_main(argc, argv, test_harness_run);
 }

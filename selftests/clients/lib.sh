@@ -37,10 +37,10 @@ finish()
 # wait_for FILE TEXT SECONDS
 wait_for()
 {
-	local i
-	for ((i = 0; i < $3 * 5; i++)); do
+	local end=$((SECONDS + $3))
+	while [ $SECONDS -lt $end ]; do
 		! grep -q -- "$2" "$1" 2> /dev/null || return 0
-		sleep 0.2
+		read -rt 0.2 <> <(:)
 	done
 	echo "no '$2' in $3 s; the end of $1:"
 	tail -n 15 "$1"
@@ -73,7 +73,7 @@ qemu()
 	timeout 240 qemu-system-x86_64 -accel kvm -cpu host -smp 2 -m 256M \
 		-object memory-backend-memfd,id=mem,size=256M,share=on \
 		-machine q35,memory-backend=mem -kernel "$kernel" -initrd "$work/initrd" \
-		-append 'console=ttyS0 panic=-1 quiet' -nodefaults -display none \
+		-append 'console=ttyS0 panic=-1 loglevel=5' -nodefaults -display none \
 		-serial stdio -no-reboot "$@" < /dev/null > "$log" 2>&1 &
 	# shellcheck disable=SC2034 # the tests wait for it
 	qemu_pid=$!
