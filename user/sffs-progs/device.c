@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Block devices and image files. */
 #include <blkid/blkid.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -181,4 +183,63 @@ out:
 		sffs_err("%s: libblkid cannot probe it", dev->path);
 	blkid_free_probe(pr);
 	return ret;
+}
+
+/* The loop device that has an image file, or NULL. */
+static const char *loop_of(const char *path)
+{
+	static char name[NAME_MAX + 1];
+	char *want = realpath(path, NULL), *found = NULL;
+	struct dirent *e;
+	DIR *d = opendir("/sys/block");
+
+	while (d && want && !found && (e = readdir(d))) {
+		char file[64 + NAME_MAX], line[PATH_MAX] = "";
+		FILE *f;
+
+		if (strncmp(e->d_name, "loop", 4))
+			continue;
+		snprintf(file, sizeof(file), "/sys/block/%s/loop/backing_file", e->d_name);
+		f = fopen(file, "re");
+		if (!f)
+			continue;
+		if (fgets(line, sizeof(line), f)) {
+			line[strcspn(line, "\n")] = 0;
+			if (!strcmp(line, want))
+				found = strcpy(name, e->d_name);
+		}
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
+	free(want);
+	return found;
+}
+
+int sffs_device_unused(const char *path)
+{
+	const char *loop = NULL;
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st)) {
+		sffs_err("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (S_ISREG(st.st_mode))
+		loop = loop_of(path);
+	if (loop) {
+		sffs_err("%s: is in use as /dev/%s; name that instead", path, loop);
+		return -1;
+	}
+	if (!S_ISBLK(st.st_mode))
+		return 0;
+	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (fd < 0) {
+		sffs_err("%s: %s", path, errno == EBUSY ?
+			 "in use: mounted, or held by another program" : strerror(errno));
+		return -1;
+	}
+	close(fd);
+	return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fsck.h"
+#include "slots.h"
 
 #define JBD2_MAGIC		0xc03b3998U
 #define JBD2_DESCRIPTOR		1U
@@ -287,22 +288,6 @@ static bool super_ok(const struct fsck *f, const uint8_t *sb)
 	       be(sb + JS_CHECKSUM) == super_crc(sb);
 }
 
-/* A journal whose super block is of no use is made anew, empty. */
-static int make_new(struct journal *j, uint8_t *sb)
-{
-	memset(sb, 0, SFFS_BLOCK_SIZE);
-	put_be(sb, JBD2_MAGIC);
-	put_be(sb + 4, JBD2_SUPER_V2);
-	put_be(sb + JS_BLOCKSIZE, SFFS_BLOCK_SIZE);
-	put_be(sb + JS_MAXLEN, j->f->vol.geo.journal_blocks);
-	put_be(sb + JS_FIRST, 1);
-	put_be(sb + JS_INCOMPAT, JBD2_FEATURES);
-	put_be(sb + JS_NR_USERS, 1);
-	sffs_random(sb + JS_UUID, 16);
-	sb[JS_CHECKSUM_TYPE] = JBD2_CRC32C;
-	return mark_empty(j, sb, 1);
-}
-
 static int replay(struct journal *j, uint8_t *sb)
 {
 	uint32_t end = 0;
@@ -338,7 +323,7 @@ int fsck_replay(struct fsck *f, unsigned int slot)
 		return -1;
 	if (!super_ok(f, sb)) {
 		if (fsck_loss(f, "journal of slot %u: its super block is damaged", slot))
-			return make_new(&j, sb);
+			return sffs_make_journal(&f->vol, j.start);
 		return 0;
 	}
 	j.first = be(sb + JS_FIRST);

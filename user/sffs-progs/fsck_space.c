@@ -121,6 +121,29 @@ static int by_block(const void *a, const void *b)
 	return (int)y->header_ok - (int)x->header_ok;
 }
 
+/* Areas and journals of slots that tune.sffs added are in the groups. */
+static void claim_slots(struct fsck *f)
+{
+	const struct sffs_super *sb = &f->vol.sb;
+
+	for (unsigned int i = 0; i < geo(f)->slots; i++) {
+		const struct {
+			uint64_t block;
+			uint32_t count;
+		} part[] = {
+			{ le64toh(sb->slot_area_block[i]), geo(f)->slot_area_blocks },
+			{ le64toh(sb->journal_block[i]), geo(f)->journal_blocks },
+		};
+
+		for (int k = 0; k < 2; k++) {
+			if (!sffs_vol_in_group(&f->vol, part[k].block, part[k].count))
+				continue;
+			sffs_space_set(&f->space, &f->space.used, part[k].block, part[k].count);
+			sffs_space_set(&f->space, &f->space.meta, part[k].block, part[k].count);
+		}
+	}
+}
+
 /* One of each, and of two that overlap the one with a valid header. */
 static void settle_chunks(struct fsck *f)
 {
@@ -167,6 +190,7 @@ int fsck_find_chunks(struct fsck *f)
 		fsck_progress(f, "groups", g, geo(f)->groups);
 	}
 	settle_chunks(f);
+	claim_slots(f);
 	return 0;
 }
 

@@ -3,14 +3,9 @@
  * The super block and its backups. Backups are written before the primary, so where they
  * agree with each other and not with it, they are right: it is older, or damaged.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "fsck.h"
 
@@ -128,72 +123,18 @@ static uint64_t choose_super(const struct sffs_device *dev)
 	return backup ? backup : SFFS_SUPER_BLOCK;
 }
 
-/* The loop device that has an image file, or NULL. */
-static const char *loop_of(const char *path)
-{
-	static char name[NAME_MAX + 1];
-	char *want = realpath(path, NULL), *found = NULL;
-	struct dirent *e;
-	DIR *d = opendir("/sys/block");
-
-	while (d && want && !found && (e = readdir(d))) {
-		char file[64 + NAME_MAX], line[PATH_MAX] = "";
-		FILE *f;
-
-		if (strncmp(e->d_name, "loop", 4))
-			continue;
-		snprintf(file, sizeof(file), "/sys/block/%s/loop/backing_file", e->d_name);
-		f = fopen(file, "re");
-		if (!f)
-			continue;
-		if (fgets(line, sizeof(line), f)) {
-			line[strcspn(line, "\n")] = 0;
-			if (!strcmp(line, want))
-				found = strcpy(name, e->d_name);
-		}
-		fclose(f);
-	}
-	if (d)
-		closedir(d);
-	free(want);
-	return found;
-}
-
-/* Also a check that writes nothing needs a volume that stands still. */
-static int see_unused(const struct sffs_device *dev)
-{
-	const char *loop = dev->block_device ? NULL : loop_of(dev->path);
-	int fd;
-
-	if (loop) {
-		sffs_err("%s: is in use as /dev/%s; check that instead", dev->path, loop);
-		return -1;
-	}
-	if (!dev->block_device)
-		return 0;
-	fd = open(dev->path, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (fd < 0) {
-		sffs_err("%s: %s", dev->path, errno == EBUSY ?
-			 "in use: mounted, or held by another program" : strerror(errno));
-		return -1;
-	}
-	close(fd);
-	return 0;
-}
-
 int fsck_open(struct fsck *f, const char *path, uint64_t block)
 {
 	bool given = block != SFFS_SUPER_BLOCK;
 	struct sffs_device dev;
-	int ret;
 
-	if (sffs_device_open(&dev, path, false))
+	/* Also a check that writes nothing needs a volume that stands still. */
+	if (sffs_device_unused(path) || sffs_device_open(&dev, path, false))
 		return -1;
-	ret = see_unused(&dev);
-	if (!ret && !given)
+	if (!given)
 		block = choose_super(&dev);
 	sffs_device_close(&dev);
-	if (ret || sffs_volume_open(&f->vol, path, f->mode != FSCK_CHECK, block))
+	if (sffs_volume_open(&f->vol, path, f->mode != FSCK_CHECK, block))
 		return -1;
 	f->vol.read_only = f->mode == FSCK_CHECK;
 	if (le64toh(f->vol.sb.ro_compat) & ~SFFS_RO_COMPAT_SUPPORTED && f->mode != FSCK_CHECK) {

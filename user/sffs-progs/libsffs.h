@@ -87,6 +87,9 @@ struct sffs_device {
 int sffs_device_open(struct sffs_device *dev, const char *path, bool write);
 void sffs_device_close(struct sffs_device *dev);
 
+/* 0 if nobody holds the device, nor a loop device the file; else -1 after a message. */
+int sffs_device_unused(const char *path);
+
 /* Whole blocks; 0, or -1 after a message. */
 int sffs_read_blocks(const struct sffs_device *dev, uint64_t block, void *buf, unsigned int n);
 int sffs_write_blocks(const struct sffs_device *dev, uint64_t block, const void *buf,

@@ -114,6 +114,20 @@ void sffs_vol_drop_overlay(struct sffs_volume *vol)
 	}
 }
 
+int sffs_vol_flush_overlay(struct sffs_volume *vol)
+{
+	int ret = 0;
+
+	while (vol->overlay) {
+		struct overlay *o = *(struct overlay **)vol->overlay;
+
+		ret |= sffs_write_blocks(&vol->dev, o->block, o->data, 1);
+		tdelete(o, &vol->overlay, by_block);
+		free(o);
+	}
+	return ret;
+}
+
 const char *sffs_meta_fault(const struct sffs_volume *vol, const void *buf, uint64_t block,
 			    uint32_t magic, const uint64_t *owner, const uint32_t *generation)
 {

@@ -28,6 +28,9 @@ int sffs_vol_write(struct sffs_volume *vol, uint64_t block, const void *buf);
 /* Forget what is kept in memory. */
 void sffs_vol_drop_overlay(struct sffs_volume *vol);
 
+/* Write what is kept in memory, and forget it: 0, or -1 after a message. */
+int sffs_vol_flush_overlay(struct sffs_volume *vol);
+
 /* Number of the group that a block is in, or -1. */
 int64_t sffs_vol_group_of(const struct sffs_volume *vol, uint64_t block);
 

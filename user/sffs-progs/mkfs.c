@@ -9,6 +9,7 @@
 
 #include "libsffs.h"
 #include "populate.h"
+#include "slots.h"
 
 /* Exit codes, as documented in mkfs.sffs(8). */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -265,63 +266,6 @@ static int make_regions(struct sffs_volume *vol)
 	return ret;
 }
 
-/* The parts of jbd2's super block that are not zero; big-endian. */
-struct journal_super {
-	uint32_t magic, blocktype, sequence0;
-	uint32_t blocksize, maxlen, first;
-	uint32_t sequence, start, error;
-	uint32_t compat, incompat, ro_compat;
-	uint8_t uuid[16];
-	uint32_t nr_users, dynsuper, max_transaction, max_trans_data;
-	uint8_t checksum_type, padding2[3];
-	uint32_t num_fc_blocks, head, padding[40], checksum;
-	uint8_t users[768];
-};
-
-static_assert(sizeof(struct journal_super) == 1024);
-static_assert(offsetof(struct journal_super, checksum) == 0xfc);
-
-static int make_journal(struct sffs_volume *vol, unsigned int slot)
-{
-	union {
-		struct journal_super s;
-		uint8_t bytes[SFFS_BLOCK_SIZE];
-	} b = {
-		.s.magic = htobe32(0xc03b3998),
-		.s.blocktype = htobe32(4),		/* super block, version 2 */
-		.s.blocksize = htobe32(SFFS_BLOCK_SIZE),
-		.s.maxlen = htobe32(vol->geo.journal_blocks),
-		.s.first = htobe32(1),
-		.s.sequence = htobe32(1),
-		.s.incompat = htobe32(0x1 | 0x2 | 0x10),	/* REVOKE, 64BIT, CSUM_V3 */
-		.s.nr_users = htobe32(1),
-		.s.checksum_type = 4,			/* CRC-32C */
-	};
-	uint64_t block = le64toh(vol->sb.journal_block[slot]);
-
-	uuid_generate(b.s.uuid);
-	b.s.checksum = htobe32(sffs_crc32c(~0U, &b.s, sizeof(b.s)));
-	return sffs_write_blocks(&vol->dev, block, &b, 1) ||
-	       sffs_zero_blocks(&vol->dev, block + 1, 1);
-}
-
-static int make_slot(struct sffs_volume *vol, unsigned int slot)
-{
-	const struct sffs_geometry *g = &vol->geo;
-	uint64_t block = le64toh(vol->sb.slot_area_block[slot]);
-	uint8_t buf[SFFS_BLOCK_SIZE] = { 0 };
-
-	for (unsigned int i = 0; i < 1 + g->reclaim_blocks + g->qchange_blocks; i++) {
-		uint32_t magic = !i ? SFFS_MAGIC_SLOT_AREA :
-				 i <= g->reclaim_blocks ? SFFS_MAGIC_RECLAIM : SFFS_MAGIC_QCHANGE;
-
-		sffs_block_seal(buf, magic, block + i, slot, 0, vol->seed);
-		if (sffs_write_blocks(&vol->dev, block + i, buf, 1))
-			return -1;
-	}
-	return make_journal(vol, slot);
-}
-
 /* Free blocks of bitmap block @k of a group that holds nothing but its own metadata. */
 static uint32_t bitmap_free(const struct sffs_geometry *g, uint32_t group, uint32_t k)
 {
@@ -454,7 +398,7 @@ static int make_volume(struct sffs_volume *vol, const struct options *o)
 	if (make_regions(vol))
 		return -1;
 	for (unsigned int i = 0; i < vol->geo.slots; i++)
-		if (make_slot(vol, i))
+		if (sffs_make_slot(vol, i))
 			return -1;
 	if (make_group0(vol, unmapped, inodes))
 		return -1;
