@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# damage.sh: images in which one field of one structure is changed, checksums made right.
+# fsck.sffs -y ends with a volume that -n calls clean, and untouched files are intact.
+set -uo pipefail
+# shellcheck source=selftests/sffs-progs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+rounds=300
+[ -z "${ASV_LONG:-}" ] || rounds=5000
+half=$((rounds / 2))
+
+make_tree "$work/tree"
+make_image "$work/512" 72M -g 16M -J 4M -n 2 -Q -P "$work/tree"
+make_image "$work/4096" 72M -g 16M -J 4M -n 2 -S 4096 -P "$work/tree"
+check "$half damaged images, sectors of 512 bytes" \
+	fuzz "$work/512" "$here/fsck.sffs" $half $((RANDOM * 32768 + RANDOM))
+check "$half damaged images, sectors of 4096 bytes" \
+	fuzz "$work/4096" "$here/fsck.sffs" $half $((RANDOM * 32768 + RANDOM))
+finish
