@@ -252,6 +252,12 @@ static sector_t sffs_bmap(struct address_space *mapping, sector_t block)
 	return iomap_bmap(mapping, block, &sffs_iomap_ops);
 }
 
+/* The kernel would write to a swap file's blocks past every lock. */
+static int sffs_swap_activate(struct swap_info_struct *sis, struct file *file, sector_t *span)
+{
+	return -EINVAL;
+}
+
 const struct address_space_operations sffs_aops = {
 	.read_folio		= sffs_read_folio,
 	.readahead		= sffs_readahead,
@@ -260,6 +266,7 @@ const struct address_space_operations sffs_aops = {
 	.release_folio		= iomap_release_folio,
 	.invalidate_folio	= iomap_invalidate_folio,
 	.bmap			= sffs_bmap,
+	.swap_activate		= sffs_swap_activate,
 	.direct_IO		= noop_direct_IO,
 	.migrate_folio		= filemap_migrate_folio,
 	.is_partially_uptodate	= iomap_is_partially_uptodate,

@@ -459,9 +459,10 @@ static loff_t sffs_dir_llseek(struct file *file, loff_t offset, int whence)
 	return generic_file_llseek_size(file, offset, whence, S64_MAX, S64_MAX);
 }
 
+/* All of a directory is what its data is for fdatasync(). */
 static int sffs_dir_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
-	return sffs_sync_inode(file_inode(file), datasync);
+	return sffs_sync_inode(file_inode(file), false);
 }
 
 const struct file_operations sffs_dir_fops = {

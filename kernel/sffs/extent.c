@@ -342,11 +342,15 @@ int sffs_map_insert_written(struct sffs_tx *tx, struct inode *inode, u64 file_bl
 	return err;
 }
 
-/* Put the inode's own fields into its block and end the transaction. */
+/*
+ * Put the inode's own fields into its block and end the transaction. Without the
+ * changed extents data cannot be found again, so fdatasync() waits for them too.
+ */
 static int sffs_map_finish(struct sffs_tx *tx, struct inode *inode, int err)
 {
 	int err2 = sffs_store_inode(tx, inode);
 
+	SFFS_I(inode)->datasync_tid = tx->handle->h_transaction->t_tid;
 	up_write(&SFFS_I(inode)->tree_sem);
 	err = err ?: err2;
 	err2 = sffs_tx_stop(tx);

@@ -227,7 +227,7 @@ static ssize_t sffs_write_locked(struct kiocb *iocb, struct iov_iter *from, bool
 		ret = generic_write_checks(iocb, from);
 		if (ret <= 0)
 			return ret;
-		ret = file_modified(iocb->ki_filp);
+		ret = kiocb_modified(iocb);
 		if (ret)
 			return ret;
 	}
@@ -439,18 +439,19 @@ static loff_t sffs_llseek(struct file *file, loff_t offset, int whence)
 
 	if (whence == SEEK_SET || whence == SEEK_CUR)
 		return generic_file_llseek(file, offset, whence);
+	inode_lock_shared(inode);
 	ret = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
 	if (ret)
-		return ret;
-	inode_lock_shared(inode);
+		goto unlock;
 	if (whence == SEEK_DATA)
 		ret = iomap_seek_data(inode, offset, &sffs_iomap_ops);
 	else if (whence == SEEK_HOLE)
 		ret = iomap_seek_hole(inode, offset, &sffs_iomap_ops);
 	else
 		ret = generic_file_llseek(file, offset, whence);
-	inode_unlock_shared(inode);
 	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+unlock:
+	inode_unlock_shared(inode);
 	if (ret >= 0 && (whence == SEEK_DATA || whence == SEEK_HOLE))
 		ret = vfs_setpos(file, ret, inode->i_sb->s_maxbytes);
 	return ret;
@@ -470,15 +471,16 @@ static int sffs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
-	int err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+	int err;
 
-	if (err)
-		return err;
 	inode_lock_shared(inode);
-	err = iomap_fiemap(inode, info, start, min_t(u64, len, S64_MAX - SFFS_BLOCK_SIZE),
-			   &sffs_iomap_ops);
+	err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+	if (!err) {
+		err = iomap_fiemap(inode, info, start, min_t(u64, len, S64_MAX - SFFS_BLOCK_SIZE),
+				   &sffs_iomap_ops);
+		sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	}
 	inode_unlock_shared(inode);
-	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
 	return err;
 }
 
