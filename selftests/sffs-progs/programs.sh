@@ -194,11 +194,6 @@ large()
 	END
 }
 
-pebi()
-{
-	make_image "$work/pebi" 1P && rc 0 fsck.sffs -n "$work/pebi"
-}
-
 make_tree "$work/tree"
 img=$work/image
 check 'mkfs.sffs makes a volume with content' make_image "$img" 72M -g 16M -J 4M -n 2 -P "$work/tree"
@@ -215,6 +210,5 @@ check 'tune.sffs changes what it is asked to' tuned
 check 'tune.sffs without room writes nothing' tune_without_room
 if [ -n "${ASV_LONG:-}" ]; then
 	check '1 TiB and 100,000 files: a minute and 512 MiB' large
-	check '1 PiB' pebi
 fi
 finish

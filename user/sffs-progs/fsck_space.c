@@ -216,17 +216,15 @@ static int check_bitmap(struct fsck *f, uint32_t group, uint32_t k, bool header_
 			const struct sffs_bitmap_summary *have, struct sffs_bitmap_summary *want)
 {
 	uint64_t block = start_of(f, group) + SFFS_GROUP_BITMAP + k;
-	bool uninit = header_ok && (le16toh(have->free) & SFFS_BMS_UNINIT), empty, old_ok, fix;
+	bool uninit = header_ok && (le16toh(have->free) & SFFS_BMS_UNINIT), old_ok, fix;
 	struct sffs_bitmap old = { 0 }, bm;
 	struct wrong w;
 
-	old_ok = !uninit && read_bitmap(f, group, k, &old);
-	empty = sffs_space_bitmap(&f->space, group, k, old_ok ? &old : NULL,
-				  uninit && have->unmapped, &bm, want);
-	if (uninit && empty) {
-		want->free |= htole16(SFFS_BMS_UNINIT);
+	if (uninit && sffs_space_unwritten(&f->space, group, k, have->unmapped, want))
 		return 0;
-	}
+	old_ok = !uninit && read_bitmap(f, group, k, &old);
+	sffs_space_bitmap(&f->space, group, k, old_ok ? &old : NULL, uninit && have->unmapped, &bm,
+			  want);
 	w = compare(&old, &bm);
 	if (old_ok && !w.lost && !w.taken && !w.marks)
 		return 0;

@@ -225,6 +225,25 @@ bool sffs_space_bitmap(const struct sffs_space *s, uint32_t group, uint32_t k,
 	return !used;
 }
 
+bool sffs_space_unwritten(const struct sffs_space *s, uint32_t group, uint32_t k, bool unmapped,
+			  struct sffs_bitmap_summary *sum)
+{
+	uint32_t first = k * SFFS_BITMAP_BITS, end = first + SFFS_BITMAP_BITS, free;
+	uint32_t own = SFFS_GROUP_BITMAP + geo(s)->bitmap_blocks;
+	uint32_t blocks = sffs_geometry_group_blocks(geo(s), group);
+
+	if (page_of(&s->used, group, k))
+		return false;
+	if (first < own)
+		first = own;
+	if (end > blocks)
+		end = blocks;
+	free = end > first ? end - first : 0;
+	sum->free = htole16(free | SFFS_BMS_UNINIT);
+	sum->unmapped = htole16(unmapped ? free : 0);
+	return true;
+}
+
 int sffs_space_write_chunks(struct sffs_space *s, uint32_t group, struct sffs_group *gh)
 {
 	uint64_t start = sffs_geometry_group(geo(s), group);

@@ -74,6 +74,13 @@ bool sffs_space_bitmap(const struct sffs_space *s, uint32_t group, uint32_t k,
 		       const struct sffs_bitmap *old, bool unmapped, struct sffs_bitmap *bm,
 		       struct sffs_bitmap_summary *sum);
 
+/*
+ * The summary of a bitmap block that was never written; false if it has to be, for
+ * blocks of it are in use.
+ */
+bool sffs_space_unwritten(const struct sffs_space *s, uint32_t group, uint32_t k, bool unmapped,
+			  struct sffs_bitmap_summary *sum);
+
 /* Write the headers of all chunks of a group and put its lists and counts into @gh. */
 int sffs_space_write_chunks(struct sffs_space *s, uint32_t group, struct sffs_group *gh);
 
