@@ -33,15 +33,14 @@ static bool sffs_data_pending(struct inode *inode)
 	return journal && !jbd2_transaction_committed(journal, SFFS_I(inode)->datasync_tid);
 }
 
-static void sffs_set_iomap(struct inode *inode, const struct sffs_map *map, u64 seq,
-			   struct iomap *iomap)
+static void sffs_set_iomap(struct inode *inode, const struct sffs_map *map, struct iomap *iomap)
 {
 	iomap->bdev = SFFS_SB(inode->i_sb)->bdev;
 	iomap->offset = map->file_block << SFFS_BLOCK_SHIFT;
 	iomap->length = min(map->count, (u64)S64_MAX >> (SFFS_BLOCK_SHIFT + 1)) <<
 			SFFS_BLOCK_SHIFT;
 	iomap->flags = 0;
-	iomap->validity_cookie = seq;
+	iomap->validity_cookie = map->seq;
 	iomap->folio_ops = &sffs_folio_ops;
 	if (map->block) {
 		iomap->type = map->unwritten ? IOMAP_UNWRITTEN : IOMAP_MAPPED;
@@ -55,7 +54,6 @@ static void sffs_set_iomap(struct inode *inode, const struct sffs_map *map, u64 
 static int sffs_iomap_begin(struct inode *inode, loff_t pos, loff_t length, unsigned int flags,
 			    struct iomap *iomap, struct iomap *srcmap)
 {
-	u64 seq = READ_ONCE(SFFS_I(inode)->map_seq);
 	struct sffs_map map;
 	int err;
 
@@ -63,7 +61,7 @@ static int sffs_iomap_begin(struct inode *inode, loff_t pos, loff_t length, unsi
 		return -EIO;
 	err = sffs_map_find(inode, pos >> SFFS_BLOCK_SHIFT, &map);
 	if (!err)
-		sffs_set_iomap(inode, &map, seq, iomap);
+		sffs_set_iomap(inode, &map, iomap);
 	return err;
 }
 
@@ -91,7 +89,6 @@ static u64 sffs_write_want(struct inode *inode, loff_t pos, loff_t length, unsig
 static int sffs_write_begin(struct inode *inode, loff_t pos, loff_t length, unsigned int flags,
 			    struct iomap *iomap, struct iomap *srcmap)
 {
-	u64 seq = READ_ONCE(SFFS_I(inode)->map_seq);
 	struct sffs_map map;
 	int err;
 
@@ -109,11 +106,10 @@ static int sffs_write_begin(struct inode *inode, loff_t pos, loff_t length, unsi
 				     sffs_write_want(inode, pos, length, flags), &map);
 		if (err)
 			return err;
-		seq = READ_ONCE(SFFS_I(inode)->map_seq);
 	}
 	if ((flags & IOMAP_OVERWRITE_ONLY) && map.unwritten)
 		return -EAGAIN;
-	sffs_set_iomap(inode, &map, seq, iomap);
+	sffs_set_iomap(inode, &map, iomap);
 	if ((flags & IOMAP_DIRECT) &&
 	    (sffs_data_pending(inode) || pos + length > i_size_read(inode)))
 		iomap->flags |= IOMAP_F_DIRTY;
@@ -137,19 +133,18 @@ const struct iomap_ops sffs_write_iomap_ops = {
 
 static int sffs_map_blocks(ASV_MAP_BLOCKS_ARGS)
 {
-	u64 seq = READ_ONCE(SFFS_I(inode)->map_seq);
 	struct sffs_map map;
 	int err;
 
 	if (unlikely(sffs_is_shutdown(SFFS_SB(inode->i_sb))))
 		return -EIO;
 	if (offset >= wpc->iomap.offset && offset < wpc->iomap.offset + wpc->iomap.length &&
-	    wpc->iomap.validity_cookie == seq)
+	    sffs_map_valid(inode, &wpc->iomap))
 		return 0;
 	err = sffs_map_find(inode, offset >> SFFS_BLOCK_SHIFT, &map);
 	if (err)
 		return err;
-	sffs_set_iomap(inode, &map, seq, &wpc->iomap);
+	sffs_set_iomap(inode, &map, &wpc->iomap);
 	return 0;
 }
 

@@ -161,6 +161,7 @@ int sffs_map_find(struct inode *inode, u64 file_block, struct sffs_map *map)
 	map->block = 0;
 	map->unwritten = false;
 	down_read(&SFFS_I(inode)->tree_sem);
+	map->seq = SFFS_I(inode)->map_seq;
 	err = leaf_find(inode, &leaf, file_block);
 	if (err)
 		goto unlock;
@@ -421,6 +422,7 @@ out:
 	map->block = le64_to_cpu(e.block);
 	map->count = ext_count(&e);
 	map->unwritten = ext_unwritten(&e);
+	map->seq = SFFS_I(inode)->map_seq;
 	return 0;
 }
 
@@ -529,7 +531,7 @@ int sffs_map_convert(struct inode *inode, u64 first, u64 end, bool unwritten)
 /* Find the first extent that overlaps [first, end): 0, -ENOENT, or an error. */
 static int leaf_first_in(struct inode *inode, struct sffs_leaf *leaf, u64 first, u64 end)
 {
-	int err = leaf_find(inode, leaf, first);
+	int err = first < end ? leaf_find(inode, leaf, first) : -ENOENT;
 
 	if (err)
 		return err;
@@ -692,6 +694,8 @@ static int leaf_to_shift(struct inode *inode, struct sffs_leaf *leaf, u64 from, 
 
 	if (by < 0)
 		return leaf_first_in(inode, leaf, from, end);
+	if (end <= from)
+		return -ENOENT;
 	err = leaf_find(inode, leaf, end - 1);
 	if (err)
 		return err;

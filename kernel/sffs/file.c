@@ -5,7 +5,9 @@
  * User memory is touched neither under a cluster lock nor under a handle: I/O runs
  * with page faults off, and what could not be copied is faulted in after the
  * lock has been dropped, then the rest is done. The memory may be a mapping of
- * this very file, or of one that another node waits for.
+ * this very file, or of one that another node waits for. Direct I/O that gets no
+ * further all the same copies: memory that is shared since a fork(2) can be read, but
+ * not pinned without a fault.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
@@ -47,7 +49,7 @@ static ssize_t sffs_buffered_read(struct kiocb *iocb, struct iov_iter *to)
 	ssize_t ret;
 
 	pagefault_disable();
-	ret = generic_file_read_iter(iocb, to);
+	ret = filemap_read(iocb, to, 0);
 	pagefault_enable();
 	return ret;
 }
@@ -83,6 +85,7 @@ static ssize_t sffs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct sffs_inode_info *si = SFFS_I(inode);
 	bool direct = iocb->ki_flags & IOCB_DIRECT;
 	ssize_t done = 0, ret;
+	unsigned int stuck = 0;
 
 	if (!iov_iter_count(to))
 		return 0;
@@ -120,6 +123,8 @@ static ssize_t sffs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			ret = -EAGAIN;
 			break;
 		}
+		if (before == iov_iter_count(to) && stuck++)
+			direct = false;
 	} while (sffs_fault_in(to, true));
 	if (direct)
 		file_accessed(iocb->ki_filp);
@@ -162,17 +167,6 @@ static int sffs_dio_write_end(struct kiocb *iocb, ssize_t size, int error, unsig
 static const struct iomap_dio_ops sffs_dio_write_ops = {
 	.end_io = sffs_dio_write_end,
 };
-
-/* Zero what lies between the old end and a write behind it, in the old last block. */
-static int sffs_zero_tail(struct inode *inode, loff_t pos)
-{
-	loff_t old = i_size_read(inode);
-
-	if (pos <= old || !(old % SFFS_BLOCK_SIZE))
-		return 0;
-	return iomap_zero_range(inode, old, min(pos, round_up(old, SFFS_BLOCK_SIZE)) - old, NULL,
-				&sffs_write_iomap_ops);
-}
 
 static ssize_t sffs_direct_write(struct kiocb *iocb, struct iov_iter *from, bool exclusive,
 				 ssize_t done)
@@ -287,29 +281,34 @@ static ssize_t sffs_write_fallback(struct kiocb *iocb, struct iov_iter *from, ss
 
 static ssize_t sffs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	bool direct = iocb->ki_flags & IOCB_DIRECT;
+	bool direct = iocb->ki_flags & IOCB_DIRECT, copy = !direct;
 	ssize_t done = 0, ret;
+	unsigned int stuck = 0;
 
-	if (!direct && (iocb->ki_flags & IOCB_NOWAIT))
+	if (copy && (iocb->ki_flags & IOCB_NOWAIT))
 		return -EAGAIN;
 	do {
-		ret = sffs_write_once(iocb, from, direct, done);
+		size_t before = iov_iter_count(from);
+
+		ret = direct && copy ? -ENOTBLK : sffs_write_once(iocb, from, direct, done);
 		if (ret == -EIOCBQUEUED)
 			return ret;
 		if (direct && ret == -ENOTBLK) {
-			direct = false;
+			copy = true;
 			ret = sffs_write_fallback(iocb, from, done);
 		}
 		if (ret > 0)
-			done = direct ? ret : done + ret;
+			done = copy ? done + ret : ret;
 		if ((ret < 0 && ret != -EFAULT) || !iov_iter_count(from) || !ret)
 			break;
 		if (iocb->ki_flags & IOCB_NOWAIT) {
 			ret = -EAGAIN;
 			break;
 		}
+		if (before == iov_iter_count(from) && stuck++)
+			copy = true;
 	} while (sffs_fault_in(from, false));
-	if (done > 0 && !direct)
+	if (done > 0 && copy)
 		return generic_write_sync(iocb, done);
 	return done ?: ret;
 }

@@ -272,8 +272,9 @@ void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end)
 				*end = b->start;
 			n = n->rb_left;
 		} else {
+			/* What follows may be busy again, or be cut by what is. */
 			*start = min(*end, b->start + b->count);
-			break;
+			n = *start < *end ? g->busy.rb_node : NULL;
 		}
 	}
 	spin_unlock(&g->busy_lock);

@@ -450,22 +450,32 @@ static int sffs_shrink(struct inode *inode, loff_t size)
 	return sffs_truncate_blocks(inode);
 }
 
+/**
+ * sffs_zero_tail() - before a file grows: zero what is behind its end in the last block
+ * @inode: the file, i_rwsem held
+ * @to: nothing from here on is to be zeroed
+ *
+ * A mapping may have stored there. Writeback zeroes that in the cache too, where
+ * iomap_zero_range() would take an unwritten block for zero as it is.
+ */
+int sffs_zero_tail(struct inode *inode, loff_t to)
+{
+	loff_t old = i_size_read(inode);
+	int err;
+
+	if (to <= old || !(old % SFFS_BLOCK_SIZE))
+		return 0;
+	err = filemap_write_and_wait_range(inode->i_mapping, old, old);
+	return err ?: iomap_zero_range(inode, old, min(to, round_up(old, SFFS_BLOCK_SIZE)) - old,
+				       NULL, &sffs_write_iomap_ops);
+}
+
 /* Make a file longer; what is between the old end and the new reads as zeros. */
 int sffs_grow_size(struct inode *inode, loff_t size)
 {
 	loff_t old = i_size_read(inode);
-	int err = 0;
+	int err = sffs_zero_tail(inode, size) ?: sffs_set_size(inode, size, false);
 
-	if (old % SFFS_BLOCK_SIZE) {
-		err = filemap_write_and_wait_range(inode->i_mapping, old, old);
-		if (!err)
-			err = iomap_zero_range(inode, old,
-					       min(size, round_up(old, SFFS_BLOCK_SIZE)) - old,
-					       NULL, &sffs_write_iomap_ops);
-	}
-	if (err)
-		return err;
-	err = sffs_set_size(inode, size, false);
 	if (!err)
 		pagecache_isize_extended(inode, old, size);
 	return err;

@@ -232,6 +232,7 @@ int sffs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat 
 		 u32 request_mask, unsigned int query_flags);
 int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
 int sffs_truncate(struct inode *inode);
+int sffs_zero_tail(struct inode *inode, loff_t to);
 int sffs_grow_size(struct inode *inode, loff_t size);
 int sffs_set_size(struct inode *inode, loff_t size, bool orphan);
 int sffs_sync_inode(struct inode *inode, bool datasync);
@@ -435,12 +436,14 @@ int sffs_tree_drop_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_pat
  * @file_block: first block
  * @count: blocks; of a hole: up to the next extent
  * @block: on the volume; 0 for a hole
+ * @seq: the inode's map_seq that it was true for
  * @unwritten: reads as zeros
  */
 struct sffs_map {
 	u64 file_block;
 	u64 block;
 	u64 count;
+	u64 seq;
 	bool unwritten;
 };
 

@@ -195,8 +195,11 @@ static int sffs_tx_slot(struct sffs_tx *tx, struct sffs_group_info *g)
 	for (i = 0; i < tx->nr; i++)
 		if (tx->group[i].g == g)
 			return i;
-	if (WARN_ON_ONCE(tx->nr == SFFS_TX_GROUPS))
-		return -ENOSPC;
+	if (unlikely(tx->nr == SFFS_TX_GROUPS)) {
+		/* A chain that this module wrote is in one group. */
+		sffs_damage(tx->sb, sffs_group_start(g), "one of too many groups of a change");
+		return -EFSCORRUPTED;
+	}
 	tx->group[tx->nr].g = g;
 	tx->group[tx->nr].reserved = 0;
 	tx->group[tx->nr].inodes = 0;
