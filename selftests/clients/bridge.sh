@@ -25,8 +25,10 @@ kill_bridge()
 	wait "$bridge_pid" 2> /dev/null
 }
 
+# The socket is there before the bridge is isolated, and served after that.
 isolated()
 {
+	wait_for "/proc/$bridge_pid/status" '^Seccomp:	2' 20 || return 1
 	grep -E '^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' "/proc/$bridge_pid/status"
 	! grep -qE '^Cap[A-Za-z]+:.*[1-9a-f]' "/proc/$bridge_pid/status" &&
 		grep -q '^NoNewPrivs:	1' "/proc/$bridge_pid/status" &&
