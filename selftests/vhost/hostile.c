@@ -63,12 +63,12 @@ FIXTURE_VARIANT_ADD(hostile, blk_packed) { false, true };
 FIXTURE_VARIANT_ADD(hostile, net_split) { true, false };
 FIXTURE_VARIANT_ADD(hostile, net_packed) { true, true };
 
-static unsigned int count_for(unsigned int normal)
+static unsigned int count_for(unsigned int normal, unsigned int times_longer)
 {
 	const char *longer = getenv("ASV_LONG"), *debug = getenv("ASV_DEBUG");
 
 	if (longer && *longer)
-		return normal * 50;
+		return normal * times_longer;
 	/* a kernel that checks all its memory is slow */
 	return debug && *debug ? normal / 4 : normal;
 }
@@ -417,7 +417,7 @@ static int judge(FIXTURE_DATA(hostile) *self, uint64_t rate, uint64_t done, int6
 
 TEST_F_TIMEOUT(hostile, chains, 7200)
 {
-	const unsigned int count = count_for(20000);
+	const unsigned int count = count_for(20000, 50);
 	uint64_t rate = alone(self, 1000), before = neighbour_done(&self->next);
 	int64_t start = vt_now_ms();
 
@@ -470,7 +470,7 @@ static void *scribble(void *arg)
 
 TEST_F_TIMEOUT(hostile, rewritten_while_served, 3600)
 {
-	const unsigned int count = count_for(2000);
+	const unsigned int count = count_for(2000, 10);
 	uint64_t rate = alone(self, 500), before = neighbour_done(&self->next);
 	int64_t start = vt_now_ms();
 	pthread_t thread;
@@ -522,7 +522,7 @@ static void *change_tables(void *arg)
 
 TEST_F_TIMEOUT(hostile, memory_table_changed, 3600)
 {
-	const unsigned int count = count_for(2000);
+	const unsigned int count = count_for(2000, 10);
 	uint64_t rate = alone(self, 500), before = neighbour_done(&self->next);
 	int64_t start = vt_now_ms();
 	pthread_t thread;
