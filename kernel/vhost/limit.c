@@ -15,15 +15,19 @@
 #include "core.h"
 
 #define ASV_LIMIT_MAX		BIT_ULL(40)
+/* Seconds: no request costs more, and no burst is worth more. */
+#define ASV_LIMIT_TIME_MAX	(24 * 60 * 60)
 
 void asv_limit_init(struct asv_dev *dev)
 {
 	spin_lock_init(&dev->limit.lock);
 }
 
-/* Nanoseconds that @units take at @rate. */
+/* Nanoseconds that @units take at @rate. A quotient beyond 64 bits would trap. */
 static u64 asv_limit_time(u64 units, u64 rate)
 {
+	if (div64_u64(units, rate) >= ASV_LIMIT_TIME_MAX)
+		return ASV_LIMIT_TIME_MAX * NSEC_PER_SEC;
 	return mul_u64_u64_div_u64(units, NSEC_PER_SEC, rate);
 }
 

@@ -111,7 +111,8 @@ struct vhost_vring_worker {
  * @bps_burst: bytes that may come at once, 0 for a tenth of a second's worth
  *
  * A request is served as soon as nothing is owed, however large; what it takes
- * beyond its share is owed, and later ones wait for it. Rates and bursts above 2^40 are EINVAL.
+ * beyond its share is owed, and later ones wait for it. Neither a request nor a
+ * burst counts for more than a day's worth. Rates and bursts above 2^40 are EINVAL.
  */
 struct asv_limits {
 	__u64 iops;
