@@ -22,20 +22,22 @@ null()
 	mkdir "$d"
 	echo "$2" > "$d/size"
 	echo "$3" > "$d/blocksize"
-	name=$1
 	shift 3
 	for kv in memory_backed=1 discard=1 "$@"; do
 		echo "${kv#*=}" > "$d/${kv%%=*}"
 	done
 	echo 1 > "$d/power"
-	# a kernel with fault injection fails requests of devices that ask for it
-	[ ! -e "/sys/block/$name/make-it-fail" ] || echo 1 > "/sys/block/$name/make-it-fail"
 }
 
 null nullb0 256 512
 null nullb1 64 512
 null nullb3 64 512 irqmode=2 completion_nsec=10000000
 mkfs.ext4 -q -F -O ^has_journal -E lazy_itable_init=1 /dev/nullb0
+# A kernel with fault injection fails requests of devices that ask for it. Not those of
+# the filesystem: its metadata would be lost, which is for its own tests.
+for name in nullb1 nullb3; do
+	[ ! -e /sys/block/$name/make-it-fail ] || echo 1 > /sys/block/$name/make-it-fail
+done
 modprobe loop
 truncate -s 64M $dir-4k.img
 ln -sfn "$(losetup --find --show --sector-size 4096 $dir-4k.img)" $dir-4k

@@ -12,13 +12,14 @@
 int vt_owner_start(struct vt_owner *owner, int (*setup)(void *arg), void *arg)
 {
 	int pipes[2], ret = -EPIPE;
+	pid_t pid;
 
 	if (pipe(pipes))
 		return -errno;
-	owner->pid = fork();
-	if (owner->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		return -errno;
-	if (!owner->pid) {
+	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pipes[0]);
 		ret = setup(arg);
@@ -28,6 +29,7 @@ int vt_owner_start(struct vt_owner *owner, int (*setup)(void *arg), void *arg)
 		for (;;)
 			pause();
 	}
+	owner->pid = pid;
 	close(pipes[1]);
 	if (read(pipes[0], &ret, sizeof(ret)) != sizeof(ret))
 		ret = -EPIPE;
