@@ -257,6 +257,9 @@ int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 	u32 i, pass, tries = min(SFFS_INODE_GROUPS, sbi->nr_groups);
 	int err;
 
+	/* Without room for a chunk at hand, all free inodes there are come first. */
+	if (!sffs_group_load(near) && READ_ONCE(near->free) < sbi->chunk_blocks)
+		tries = sbi->nr_groups;
 	for (pass = 0; pass < 3; pass++) {
 		for (i = 0; i < tries; i++) {
 			u32 n = (near->number + i) % sbi->nr_groups;
@@ -266,11 +269,11 @@ int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 			if (tx->nr < SFFS_TX_GROUPS - 2 && sffs_reserve_inode(tx, &sbi->groups[n]))
 				return 0;
 		}
+		/* Where there was room for it, which may be far from here. */
 		err = sffs_new_chunk(dir->i_sb, sffs_group_start(near));
-		if (err == -ENOSPC)
-			tries = sbi->nr_groups;
-		else if (err)
+		if (err && err != -ENOSPC)
 			return err;
+		tries = sbi->nr_groups;
 	}
 	return -ENOSPC;
 }
