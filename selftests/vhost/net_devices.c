@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /dev/asv-net can be put on besides a plain tap: macvtap, a packet socket, the
- * queues of a multi-queue tap; and its dirty log and limits.
+ * What /dev/asv-net can be put on besides a plain tap: macvtap and ipvtap, a packet
+ * socket, the queues of a multi-queue tap; and its dirty log and limits.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -92,32 +92,73 @@ static int veth(void)
 	       vt_if_up("far");
 }
 
-TEST_F_TIMEOUT(devices, macvtap, 60)
+/* a character device of a link of that type on "near": descriptor or -errno */
+static int link_tap(const char *type)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int index = 7000 + getpid() % 1000, size = VT_NET_HDR, fd;
 	char path[64];
 
-	ASSERT_EQ(0, veth());
-	if (vt_shell("modprobe macvtap"))
-		SKIP(return, "this kernel has no macvtap");
-	ASSERT_EQ(0, vt_shell("ip link add link near name mtap index %d type macvtap mode passthru",
-			      index));
-	ASSERT_EQ(0, vt_if_up("mtap"));
+	if (vt_shell("ip link add link near name ltap index %d type %s", index, type) ||
+	    vt_if_up("ltap"))
+		return -EIO;
 	snprintf(path, sizeof(path), "/dev/tap%d", index);
 	fd = open(path, O_RDWR | O_NONBLOCK);
-	ASSERT_LE(0, fd) TH_LOG("%s", path);
-	strcpy(ifr.ifr_name, "mtap");
-	ASSERT_EQ(0, ioctl(fd, TUNSETIFF, &ifr));
-	ASSERT_EQ(0, ioctl(fd, TUNSETVNETHDRSZ, &size));
-	ASSERT_EQ(0, vt_net_start(&self->net[0], &(struct vt_net_opts) {
+	if (fd < 0)
+		return -errno;
+	strcpy(ifr.ifr_name, "ltap");
+	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &size)) {
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
+FIXTURE(link_tap)
+{
+	FIXTURE_DATA(devices) devices;
+};
+
+FIXTURE_VARIANT(link_tap)
+{
+	const char *module, *type;
+	bool packed;
+};
+
+FIXTURE_VARIANT_ADD(link_tap, macvtap_split) { "macvtap", "macvtap mode passthru", false };
+FIXTURE_VARIANT_ADD(link_tap, macvtap_packed) { "macvtap", "macvtap mode passthru", true };
+FIXTURE_VARIANT_ADD(link_tap, ipvtap_split) { "ipvtap", "ipvtap mode l2", false };
+FIXTURE_VARIANT_ADD(link_tap, ipvtap_packed) { "ipvtap", "ipvtap mode l2", true };
+
+FIXTURE_SETUP(link_tap)
+{
+	vt_netns();
+	self->devices.frame = malloc(VT_FRAME_MAX);
+	self->devices.back = malloc(VT_FRAME_MAX);
+}
+
+FIXTURE_TEARDOWN(link_tap)
+{
+	vt_net_free(&self->devices.net[0]);
+}
+
+TEST_F_TIMEOUT(link_tap, served_and_deleted, 60)
+{
+	struct vt_net *net = &self->devices.net[0];
+	int fd;
+
+	ASSERT_EQ(0, veth());
+	ASSERT_EQ(0, vt_shell("modprobe %s", variant->module));
+	fd = link_tap(variant->type);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, vt_net_start(net, &(struct vt_net_opts) {
 		.packed = variant->packed, .backend = fd, .peer = "far" }));
-	EXPECT_EQ(0, exchange(self, &self->net[0], 50))
-		TH_LOG("%s%s", self->net[0].vq[0].why, self->net[0].vq[1].why);
+	EXPECT_EQ(0, exchange(&self->devices, net, 50))
+		TH_LOG("%s%s", net->vq[0].why, net->vq[1].why);
 	/* gone while it is served */
-	ASSERT_EQ(0, vt_shell("ip link del mtap"));
-	EXPECT_EQ(0, vt_net_backend(&self->net[0], VT_NET_RX, -1));
-	EXPECT_EQ(0, vt_net_backend(&self->net[0], VT_NET_TX, -1));
+	ASSERT_EQ(0, vt_shell("ip link del ltap"));
+	EXPECT_EQ(0, vt_net_backend(net, VT_NET_RX, -1));
+	EXPECT_EQ(0, vt_net_backend(net, VT_NET_TX, -1));
 }
 
 TEST_F_TIMEOUT(devices, packet_socket, 60)
