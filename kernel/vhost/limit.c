@@ -31,6 +31,12 @@ static u64 asv_limit_time(u64 units, u64 rate)
 	return mul_u64_u64_div_u64(units, NSEC_PER_SEC, rate);
 }
 
+/* Never less than the longest burst, however short a time the host is up. */
+static u64 asv_limit_now(void)
+{
+	return ktime_get_ns() + ASV_LIMIT_TIME_MAX * NSEC_PER_SEC;
+}
+
 static void asv_limit_pay(u64 *time, u64 now, u64 units, u64 rate, u64 burst)
 {
 	u64 behind;
@@ -46,7 +52,7 @@ static void asv_limit_pay(u64 *time, u64 now, u64 units, u64 rate, u64 burst)
 void __asv_vq_charge(struct asv_vq *vq, unsigned int ios, u64 bytes)
 {
 	struct asv_limit *limit = &vq->dev->limit;
-	u64 now = ktime_get_ns();
+	u64 now = asv_limit_now();
 
 	spin_lock(&limit->lock);
 	asv_limit_pay(&limit->io_time, now, ios, limit->set.iops, limit->set.iops_burst);
@@ -58,7 +64,7 @@ EXPORT_SYMBOL_GPL(__asv_vq_charge);
 bool __asv_vq_throttled(struct asv_vq *vq)
 {
 	struct asv_limit *limit = &vq->dev->limit;
-	u64 now = ktime_get_ns();
+	u64 now = asv_limit_now();
 	u64 until;
 
 	spin_lock(&limit->lock);
