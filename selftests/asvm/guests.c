@@ -243,7 +243,7 @@ TEST_F_TIMEOUT(guests, side_by_side, 1200)
 	for (i = 0; i < n; i++) {
 		size_t from = 0;
 
-		EXPECT_EQ(0, asvm_expect(&many[i], &from, "READY", 60000 * n / 2))
+		EXPECT_EQ(0, asvm_expect(&many[i], &from, "READY", 100000 * n))
 			TH_LOG("guest %u: %s", i, many[i].text);
 	}
 	EXPECT_EQ(0, verb("list", "--json", NULL, text, sizeof(text)));
@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(guests, side_by_side, 1200)
 		EXPECT_EQ(0, guest_say(&many[i], "poweroff -f"));
 	}
 	for (i = 0; i < n; i++) {
-		EXPECT_EQ(0, asvm_wait(&many[i], 60000)) TH_LOG("guest %u", i);
+		EXPECT_EQ(0, asvm_wait(&many[i], 20000 * n)) TH_LOG("guest %u", i);
 		asvm_free(&many[i]);
 	}
 }
