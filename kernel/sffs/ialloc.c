@@ -475,6 +475,10 @@ int sffs_release_inode(struct sffs_tx *tx, struct inode *inode)
 	struct sffs_chunk *ck;
 	int err;
 
+	/* An empty file may be the first of its group that this mount touches. */
+	err = sffs_group_load(g);
+	if (err)
+		return err;
 	mutex_lock(&g->mutex);
 	bh = sffs_group_header(g);
 	err = PTR_ERR_OR_ZERO(bh);

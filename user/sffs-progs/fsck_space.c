@@ -337,6 +337,33 @@ static int check_bitmaps(struct fsck *f, uint32_t group, bool header_ok,
 	return 0;
 }
 
+/* Name the first count that differs; the others mostly follow from it. */
+static bool wrong_counts(struct fsck *f, uint32_t group, const struct sffs_group *have,
+			 const struct sffs_group *want)
+{
+	const struct {
+		const char *name;
+		__le32 have, want;
+	} count[] = {
+		{ "blocks", have->blocks, want->blocks },
+		{ "inode chunks", have->chunks, want->chunks },
+		{ "free inodes", have->free_inodes, want->free_inodes },
+		{ "directories", have->directories, want->directories },
+		{ "free blocks", have->free_blocks, want->free_blocks },
+		{ "unmapped blocks", have->unmapped_blocks, want->unmapped_blocks },
+	};
+
+	for (size_t i = 0; i < SFFS_ARRAY_SIZE(count); i++)
+		if (count[i].have != count[i].want)
+			return fsck_problem(f, "group %u: %u %s counted, but there are %u", group,
+					    le32toh(count[i].have), count[i].name,
+					    le32toh(count[i].want));
+	for (uint32_t k = 0; k < geo(f)->bitmap_blocks; k++)
+		if (memcmp(&have->sum[k], &want->sum[k], sizeof(want->sum[k])))
+			return fsck_problem(f, "group %u: wrong counts of bitmap %u", group, k);
+	return fsck_problem(f, "group %u: reserved bytes of the header are not zero", group);
+}
+
 static int check_group(struct fsck *f, uint32_t group)
 {
 	uint64_t block = start_of(f, group) + SFFS_GROUP_HEADER;
@@ -356,8 +383,8 @@ static int check_group(struct fsck *f, uint32_t group)
 	want.h = have.h;
 	if (ok && !memcmp(&have, &want, sizeof(want)))
 		return 0;
-	if (!fsck_problem(f, ok ? "group %u: wrong counts" : "group %u: the header is damaged",
-			  group))
+	if (ok ? !wrong_counts(f, group, &have, &want) :
+		 !fsck_problem(f, "group %u: the header is damaged", group))
 		return 0;
 	sffs_block_seal(&want, SFFS_MAGIC_GROUP, block, group, 0, f->vol.seed);
 	return sffs_vol_write(&f->vol, block, &want);
