@@ -502,4 +502,5 @@ static void __exit sffs_exit(void)
 module_init(sffs_init);
 module_exit(sffs_exit);
 MODULE_DESCRIPTION("SFFS, a cluster filesystem for virtual disks");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");
