@@ -59,6 +59,7 @@ wrong_arguments()
 	refused 2 "$img" mkfs.sffs && refused 2 "$img" mkfs.sffs -n 65 "$img" &&
 		refused 2 "$img" mkfs.sffs -J 1M "$img" && refused 2 "$img" mkfs.sffs -g 17M "$img" &&
 		refused 1 "$img" mkfs.sffs "$img" && refused 2 "$img" mkfs.sffs -l 1 "$img" &&
+		refused 2 "$img" mkfs.sffs "$img" x && refused 1 "$img" mkfs.sffs -f "$img" 80M &&
 		refused 2 "$img" dump.sffs && refused 2 "$img" dump.sffs "$img" nothing &&
 		refused 2 "$img" dump.sffs "$img" group 99 && refused 2 "$img" dump.sffs "$img" inode &&
 		refused 1 "$img" dump.sffs "$img" inode /no/such && refused 1 "$img" dump.sffs "$img" inode 7 &&
@@ -67,6 +68,18 @@ wrong_arguments()
 		refused 1 "$img" tune.sffs -n 2 "$img" && refused 1 "$img" tune.sffs -n 9 "$img" &&
 		refused 16 "$img" fsck.sffs && refused 16 "$img" fsck.sffs "$img" &&
 		refused 16 "$img" fsck.sffs -n -y "$img" && refused 16 "$img" fsck.sffs -n -b x "$img"
+}
+
+# The rest of the device is not touched.
+smaller_than_device()
+{
+	rm -f "$work/sized"
+	truncate -s 64M "$work/sized"
+	head -c 1M /dev/urandom > "$work/tail"
+	dd if="$work/tail" of="$work/sized" bs=1M seek=48 conv=notrunc status=none
+	rc 0 mkfs.sffs -q -n 1 -J 4M "$work/sized" 48M && rc 0 fsck.sffs -n "$work/sized" &&
+		dump.sffs "$work/sized" super | grep -q ' blocks: 12288$' &&
+		cmp <(tail -c +$((48 * 1048576 + 1)) "$work/sized" | head -c 1M) "$work/tail"
 }
 
 # Not a volume, too short for one, cut off, a directory, a device that is none.
@@ -200,6 +213,7 @@ check 'mkfs.sffs makes a volume with content' make_image "$img" 72M -g 16M -J 4M
 check 'fsck.sffs calls it clean' rc 0 fsck.sffs -n "$img"
 check '--help and --version' help_and_version
 check 'wrong arguments are refused' wrong_arguments
+check 'mkfs.sffs makes a volume smaller than the device' smaller_than_device
 check 'foreign and truncated volumes are refused' foreign
 check 'dump.sffs prints everything, valid JSON' everything_printed
 check 'dump.sffs names damage' damage_printed

@@ -18,6 +18,7 @@ struct options {
 	struct sffs_geometry geo;
 	const char *device;
 	const char *populate;
+	uint64_t bytes;		/* of the device to use; 0: all */
 	char label[SFFS_LABEL_MAX + 1];
 	uuid_t uuid;
 	uint32_t lease_ms, heartbeat_ms, reclaim_rate;
@@ -47,8 +48,8 @@ static const struct option long_options[] = {
 
 static void usage(FILE *f)
 {
-	fputs("Usage: mkfs.sffs [OPTION]... DEVICE\n"
-	      "Make an SFFS volume on a block device or an image file.\n\n"
+	fputs("Usage: mkfs.sffs [OPTION]... DEVICE [SIZE]\n"
+	      "Make an SFFS volume on a block device or an image file, or on its first SIZE bytes.\n\n"
 	      "  -f, --force             overwrite another filesystem or partition table\n"
 	      "  -L, --label TEXT        label, up to 63 bytes\n"
 	      "  -U, --uuid UUID         identity of the volume (random)\n"
@@ -182,11 +183,13 @@ static int parse_args(struct options *o, int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	if (optind + 1 != argc) {
+	if (optind + 1 != argc && optind + 2 != argc) {
 		sffs_err("name one device; see --help");
 		return EXIT_USAGE;
 	}
 	o->device = argv[optind];
+	if (optind + 2 == argc && (!sffs_parse_size(argv[optind + 1], &o->bytes) || !o->bytes))
+		return bad_value("size", argv[optind + 1], "not a number of bytes");
 	return 0;
 }
 
@@ -461,6 +464,12 @@ static int set_geometry(const struct options *o, struct sffs_volume *vol)
 	unsigned int shift = vol->dev.sector_shift;
 	const char *why;
 
+	if (o->bytes > vol->dev.bytes) {
+		sffs_err("%s: has only %llu bytes", o->device, (unsigned long long)vol->dev.bytes);
+		return -1;
+	}
+	if (o->bytes)
+		vol->dev.bytes = o->bytes;
 	vol->geo = o->geo;
 	vol->geo.blocks = vol->dev.bytes / SFFS_BLOCK_SIZE;
 	if (shift && o->geo.sector_shift && o->geo.sector_shift != shift) {
