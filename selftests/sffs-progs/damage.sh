@@ -7,15 +7,17 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # The short check does the same each time; the long one looks for what is new.
-rounds=300 first=0
+rounds=500 first=0
 [ -z "${ASV_LONG:-}" ] || rounds=5000 first=$((RANDOM * 32768 + RANDOM))
 half=$((rounds / 2))
 
 make_tree "$work/tree"
-make_image "$work/512" 72M -g 16M -J 4M -n 2 -Q -P "$work/tree"
-make_image "$work/4096" 72M -g 16M -J 4M -n 2 -S 4096 -P "$work/tree"
+make_image "$mem/512" 72M -g 16M -J 4M -n 2 -Q -P "$work/tree"
+make_image "$mem/4096" 72M -g 16M -J 4M -n 2 -S 4096 -P "$work/tree"
+check 'with what a dead host leaves, sectors of 512 bytes' furnish_image "$mem/512"
+check 'with what a dead host leaves, sectors of 4096 bytes' furnish_image "$mem/4096"
 check "$half damaged images, sectors of 512 bytes" \
-	fuzz "$work/512" "$here/fsck.sffs" $half $first
+	fuzz "$mem/512" "$here/fsck.sffs" $half $first
 check "$half damaged images, sectors of 4096 bytes" \
-	fuzz "$work/4096" "$here/fsck.sffs" $half $((first + half))
+	fuzz "$mem/4096" "$here/fsck.sffs" $half $((first + half))
 finish

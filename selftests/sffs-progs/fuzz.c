@@ -33,7 +33,8 @@ struct fuzz {
 	char work[64], log[64];
 	struct file *file;
 	size_t nr_files;
-	unsigned long found;	/* images in which fsck.sffs saw damage */
+	unsigned int usual;	/* problems of the image as it is: deleted files to be freed */
+	unsigned long found;	/* images in which fsck.sffs saw others */
 };
 
 /* ---- Content of files ---- */
@@ -75,7 +76,7 @@ static unsigned int sum_leaf(const struct sffs_leaf *leaf, void *data)
 	return leaf->level ? 0 : sffs_leaf_extents(leaf, sum_extent, c);
 }
 
-/* What a regular file or a symlink holds, or false if the inode is neither. */
+/* What a regular file or a symlink holds, or false if the inode is neither, or not a user's. */
 static bool read_file(const struct sffs_volume *vol, uint64_t ino, const uint8_t *changed,
 		      struct file *f)
 {
@@ -84,7 +85,8 @@ static bool read_file(const struct sffs_volume *vol, uint64_t ino, const uint8_t
 	struct sffs_inode di;
 
 	if (sffs_vol_read(vol, block, &di) ||
-	    sffs_meta_fault(vol, &di, block, SFFS_MAGIC_INODE, &ino, NULL) || !di.mode)
+	    sffs_meta_fault(vol, &di, block, SFFS_MAGIC_INODE, &ino, NULL) || !di.mode ||
+	    !di.nlink || le32toh(di.flags) & SFFS_INODE_SYSTEM)
 		return false;
 	*f = (struct file){ .ino = ino, .size = le64toh(di.size) };
 	c.end = (f->size + SFFS_BLOCK_SIZE - 1) / SFFS_BLOCK_SIZE;
@@ -176,6 +178,24 @@ static int run_fsck(struct fuzz *z, const char *option)
 	return WEXITSTATUS(status);
 }
 
+/* How many problems the first run of fsck.sffs in the log had. */
+static unsigned int count_problems(const struct fuzz *z)
+{
+	unsigned int n = 0;
+	char line[512];
+	FILE *f = fopen(z->log, "re");
+
+	while (f && !n && fgets(line, sizeof(line), f)) {
+		const char *sum = strstr(line, " chunks; ");
+
+		if (sum && sscanf(sum, " chunks; %u problems", &n) != 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
 static void show_log(const struct fuzz *z)
 {
 	char line[512];
@@ -203,7 +223,7 @@ static bool one_round(struct fuzz *z, const char *base, uint64_t round)
 	unlink(z->log);
 	image_restore(&z->im, base);
 	rc = run_fsck(z, "-y");
-	z->found += rc == 1;
+	z->found += count_problems(z) != z->usual;
 	again = run_fsck(z, "-n");
 	lost = check_files(z);
 	if ((rc == 0 || rc == 1) && !again && !lost)
@@ -218,6 +238,7 @@ int main(int argc, char **argv)
 {
 	unsigned long rounds, first, failed = 0;
 	struct fuzz z = { 0 };
+	const char *dir;
 
 	if (argc < 4) {
 		fputs("usage: fuzz BASE FSCK ROUNDS [FIRST]\n", stderr);
@@ -226,10 +247,19 @@ int main(int argc, char **argv)
 	z.fsck = argv[2];
 	rounds = strtoul(argv[3], NULL, 0);
 	first = argc > 4 ? strtoul(argv[4], NULL, 0) : 0;
-	snprintf(z.work, sizeof(z.work), "/tmp/sffs-fuzz.%d.img", getpid());
-	snprintf(z.log, sizeof(z.log), "/tmp/sffs-fuzz.%d.log", getpid());
+	/* fsck.sffs flushes the image again and again. */
+	dir = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+	snprintf(z.work, sizeof(z.work), "%s/sffs-fuzz.%d.img", dir, getpid());
+	snprintf(z.log, sizeof(z.log), "%s/sffs-fuzz.%d.log", dir, getpid());
 	image_load(&z.im, argv[1]);
 	list_files(&z, argv[1]);
+	image_write(&z.im, z.work);
+	if (run_fsck(&z, "-y") > 1 || check_files(&z)) {
+		puts("# the image that was not changed is not as it should be");
+		show_log(&z);
+		failed++;
+	}
+	z.usual = count_problems(&z);
 	for (unsigned long i = first; i < first + rounds && failed < 10; i++)
 		failed += !one_round(&z, argv[1], i);
 	printf("# %lu images, %lu failed, damage seen in %lu, %zu files\n", rounds, failed, z.found,

@@ -5,7 +5,9 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$here:$PATH
 work=$(mktemp -d "${TMPDIR:-/tmp}/sffs-progs.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# Images are in memory: the programs flush them. A tree of files is not, for its attributes.
+[ -w /dev/shm ] && mem=$(mktemp -d /dev/shm/sffs-progs.XXXXXX) || mem=$work
+trap 'rm -rf "$work" "$mem"' EXIT
 count=0 failed=0
 export ASAN_OPTIONS=detect_leaks=0
 
@@ -22,6 +24,13 @@ check()
 		echo "not ok $count $name"
 		failed=$((failed + 1))
 	fi
+}
+
+# skip NAME REASON
+skip()
+{
+	count=$((count + 1))
+	echo "ok $count $1 # SKIP $2"
 }
 
 # finish: the plan and the exit code
@@ -78,4 +87,58 @@ make_image()
 	rm -f "$image"
 	truncate -s "$size" "$image"
 	mkfs.sffs -q "$@" "$image"
+}
+
+# ino_of FILE PATH: an inode's number
+ino_of()
+{
+	dump.sffs "$1" inode "$2" | sed -n 's/^    owner: //p'
+}
+
+# furnish_image FILE: as a host leaves it that dies at work; it has make_tree's files
+furnish_image()
+{
+	furnish "$1" "$(ino_of "$1" /holes)" "$(ino_of "$1" /a/data)"
+}
+
+# rc CODE COMMAND...: it ends with that exit code
+rc()
+{
+	local want=$1 got=0
+	shift
+	"$@" < /dev/null || got=$?
+	[ "$got" -eq "$want" ] || { echo "exit code $got, not $want: $*"; return 1; }
+}
+
+# refused CODE FILE COMMAND...: that exit code, one message, the file as before
+refused()
+{
+	local want=$1 file=$2 before
+	shift 2
+	before=$(sha256sum < "$file")
+	rc "$want" "$@" 2> "$work/err" || { cat "$work/err"; return 1; }
+	[ -s "$work/err" ] || { echo "no message: $*"; return 1; }
+	! grep -q Sanitizer "$work/err" || { cat "$work/err"; return 1; }
+	[ "$before" = "$(sha256sum < "$file")" ] || { echo "$file was written"; return 1; }
+}
+
+# copy_of FILE: a copy to spoil; prints its name
+copy_of()
+{
+	cp --sparse=always "$1" "$mem/copy"
+	echo "$mem/copy"
+}
+
+# overwrite FILE BLOCK: with random bytes
+overwrite()
+{
+	dd if=/dev/urandom of="$1" bs=4096 seek="$2" count=1 conv=notrunc status=none
+}
+
+# only_reported FILE: -n says 4 and writes nothing
+only_reported()
+{
+	local before
+	before=$(sha256sum < "$1")
+	rc 4 fsck.sffs -n "$1" && [ "$before" = "$(sha256sum < "$1")" ]
 }

@@ -58,6 +58,9 @@ int sffs_device_open(struct sffs_device *dev, const char *path, bool write)
 		sffs_device_close(dev);
 		return -1;
 	}
+	/* What this host read long ago may be what another has written since. */
+	if (dev->block_device)
+		posix_fadvise(dev->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return 0;
 }
 
@@ -86,6 +89,25 @@ int sffs_read_blocks(const struct sffs_device *dev, uint64_t block, void *buf, u
 		done += r;
 	}
 	return 0;
+}
+
+int sffs_read_fresh(const struct sffs_device *dev, uint64_t block, void *buf)
+{
+	int flags = dev->block_device ? fcntl(dev->fd, F_GETFL) : 0, ret = -1;
+	void *page = aligned_alloc(SFFS_BLOCK_SIZE, SFFS_BLOCK_SIZE);
+
+	if (!page || flags < 0 ||
+	    (dev->block_device && fcntl(dev->fd, F_SETFL, flags | O_DIRECT))) {
+		sffs_err("%s: cannot read past the cache: %s", dev->path, strerror(errno));
+		goto out;
+	}
+	ret = sffs_read_blocks(dev, block, page, 1);
+	memcpy(buf, page, SFFS_BLOCK_SIZE);
+	if (dev->block_device)
+		fcntl(dev->fd, F_SETFL, flags);
+out:
+	free(page);
+	return ret;
 }
 
 int sffs_write_blocks(const struct sffs_device *dev, uint64_t block, const void *buf,

@@ -196,8 +196,9 @@ static int one_pass(struct fsck *f)
 	f->pass++;
 	sffs_space_free(&f->space);
 	sffs_space_init(&f->space, &f->vol);
+	/* Quota after data: it writes only blocks that are known to be no others'. */
 	return fsck_find_chunks(f) || fsck_read_inodes(f) || fsck_check_areas(f) ||
-	       fsck_check_quota(f) || fsck_check_data(f) || fsck_check_names(f) ||
+	       fsck_check_data(f) || fsck_check_quota(f) || fsck_check_names(f) ||
 	       fsck_finish_inodes(f) ? -1 : 0;
 }
 

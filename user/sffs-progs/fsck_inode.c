@@ -186,6 +186,32 @@ static struct fsck_inode *add_inode(struct fsck *f, const struct sffs_inode *di)
 	return &f->inode[f->nr_inodes++];
 }
 
+/* The locks in a list ended with their hosts; its blocks must still be what they should be. */
+static void check_range_block(struct fsck *f, const struct sffs_inode *di, uint64_t block)
+{
+	uint64_t ino = le64toh(di->h.owner);
+	uint32_t generation = le32toh(di->h.generation), used = 0;
+	struct sffs_range_block rb;
+	bool ok = fsck_read_meta(f, block, SFFS_MAGIC_RANGE, ino, &generation, &rb);
+
+	for (unsigned int i = 0; ok && i < SFFS_RANGES_PER_BLOCK; i++) {
+		const struct sffs_range *r = &rb.range[i];
+
+		used += r->kind != SFFS_RANGE_FREE;
+		ok = r->kind <= SFFS_RANGE_FLOCK && r->slot < SFFS_MAX_SLOTS &&
+		     r->mode <= SFFS_LOCK_EXCLUSIVE;
+	}
+	if (ok && used == le32toh(rb.count))
+		return;
+	if (!fsck_problem(f, "inode %llu: block %llu of its file locks is damaged; it is emptied",
+			  fsck_ull(ino), fsck_ull(block)))
+		return;
+	memset(&rb, 0, sizeof(rb));
+	sffs_block_seal(&rb, SFFS_MAGIC_RANGE, block, ino, generation, f->vol.seed);
+	if (sffs_vol_write(&f->vol, block, &rb))
+		fsck_failed(f, "the block cannot be written");
+}
+
 static void claim_ranges(struct fsck *f, struct fsck_inode *fi, struct sffs_inode *di)
 {
 	uint64_t block = le64toh(di->range_block);
@@ -202,6 +228,8 @@ static void claim_ranges(struct fsck *f, struct fsck_inode *fi, struct sffs_inod
 		sffs_space_set(&f->space, &f->space.meta, block, n);
 		fi->ranges = n;
 		fi->blocks += n;
+		for (uint32_t i = 0; i < n; i++)
+			check_range_block(f, di, block + i);
 		return;
 	}
 	if (!fsck_problem(f, "inode %llu: the list of file locks is not where it can be",

@@ -28,6 +28,19 @@ static int read_record(struct fsck *f, unsigned int slot, struct sffs_slot_recor
 	return 0;
 }
 
+/* The same, but as another host may have written it just now. */
+static int read_fresh(const struct fsck *f, unsigned int slot, struct sffs_slot_record *rec)
+{
+	uint8_t buf[SFFS_BLOCK_SIZE];
+	uint32_t off;
+	uint64_t block = record_block(f, slot, &off);
+
+	if (sffs_read_fresh(&f->vol.dev, block, buf))
+		return -1;
+	memcpy(rec, buf + off, sizeof(*rec));
+	return 0;
+}
+
 static int write_record(struct fsck *f, unsigned int slot, struct sffs_slot_record *rec)
 {
 	uint8_t buf[SFFS_BLOCK_SIZE];
@@ -84,7 +97,7 @@ static int wait_for_leases(struct fsck *f, uint64_t slots)
 	struct sffs_slot_record before[SFFS_MAX_SLOTS], now;
 
 	for (unsigned int i = 0; i < f->vol.geo.slots; i++)
-		if (slots >> i & 1 && read_record(f, i, &before[i]))
+		if (slots >> i & 1 && read_fresh(f, i, &before[i]))
 			return -1;
 	printf("%s: not unmounted; waiting %u s to see whether its host is alive\n",
 	       f->vol.dev.path, left);
@@ -94,7 +107,7 @@ static int wait_for_leases(struct fsck *f, uint64_t slots)
 	for (unsigned int i = 0; i < f->vol.geo.slots; i++) {
 		if (!(slots >> i & 1))
 			continue;
-		if (read_record(f, i, &now))
+		if (read_fresh(f, i, &now))
 			return -1;
 		if (memcmp(&now, &before[i], sizeof(now))) {
 			sffs_err("%s: mounted by host %.63s (slot %u); unmount it there first",
@@ -105,30 +118,43 @@ static int wait_for_leases(struct fsck *f, uint64_t slots)
 	return 0;
 }
 
+/* Records that are damaged; their slots are free from now on. */
+static int renew_records(struct fsck *f, uint64_t damaged)
+{
+	for (unsigned int slot = 0; slot < f->vol.geo.max_slots; slot++)
+		if (damaged >> slot & 1 &&
+		    fsck_loss(f, "slot %u: the heartbeat record is damaged", slot) &&
+		    new_record(f, slot))
+			return -1;
+	return 0;
+}
+
 int fsck_check_slots(struct fsck *f)
 {
+	uint64_t doubtful = 0, damaged = 0;
 	struct sffs_slot_record rec;
-	uint64_t doubtful = 0;
 	int ret = 0;
 
 	for (unsigned int slot = 0; slot < f->vol.geo.max_slots; slot++) {
+		uint64_t bit = 1ULL << slot;
+
 		if (read_record(f, slot, &rec))
 			return -1;
-		if (!record_ok(f, slot, &rec)) {
-			if (fsck_loss(f, "slot %u: the heartbeat record is damaged", slot) &&
-			    new_record(f, slot))
-				return -1;
+		if (!record_ok(f, slot, &rec))
+			damaged |= bit;
+		else if (rec.state != SFFS_SLOT_FREE && slot < f->vol.geo.slots)
+			f->dead_slots |= bit;
+		else
 			continue;
-		}
-		if (rec.state == SFFS_SLOT_FREE || slot >= f->vol.geo.slots)
-			continue;
-		f->dead_slots |= 1ULL << slot;
-		if (!surely_dead(f, &rec))
-			doubtful |= 1ULL << slot;
+		/* Also one that cannot be read may be a host's that goes on writing it. */
+		if (slot < f->vol.geo.slots && (damaged & bit || !surely_dead(f, &rec)))
+			doubtful |= bit;
 	}
 	/* An image file is nobody's; that no loop device has it was seen before. */
 	if (doubtful && f->vol.dev.block_device)
 		ret = wait_for_leases(f, doubtful);
+	if (!ret)
+		ret = renew_records(f, damaged);
 	for (unsigned int slot = 0; slot < f->vol.geo.slots && !ret; slot++)
 		ret = fsck_replay(f, slot);
 	return ret;

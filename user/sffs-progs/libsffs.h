@@ -95,6 +95,9 @@ int sffs_read_blocks(const struct sffs_device *dev, uint64_t block, void *buf, u
 int sffs_write_blocks(const struct sffs_device *dev, uint64_t block, const void *buf,
 		      unsigned int n);
 int sffs_zero_blocks(const struct sffs_device *dev, uint64_t block, uint64_t n);
+
+/* A block as it is on the device now, though this host has it in its page cache. */
+int sffs_read_fresh(const struct sffs_device *dev, uint64_t block, void *buf);
 int sffs_device_sync(const struct sffs_device *dev);
 
 /* Give up all blocks of the device; true if it did so and they now read unbacked. */

@@ -181,8 +181,7 @@ static int use_run(struct sffs_volume *vol, uint32_t group, struct sffs_group *g
 	return sffs_vol_write(vol, start + SFFS_GROUP_HEADER, gh);
 }
 
-/* Take a run of free blocks of some group; 0 if none has it. */
-static uint64_t take_run(struct sffs_volume *vol, uint32_t count)
+uint64_t sffs_take_run(struct sffs_volume *vol, uint32_t count)
 {
 	for (uint32_t group = 0; group < vol->geo.groups; group++) {
 		uint64_t start = sffs_geometry_group(&vol->geo, group), owner = group;
@@ -204,7 +203,7 @@ static uint64_t take_run(struct sffs_volume *vol, uint32_t count)
 
 static int add_slot(struct sffs_volume *vol, unsigned int slot)
 {
-	uint64_t block = take_run(vol, vol->geo.slot_area_blocks + vol->geo.journal_blocks);
+	uint64_t block = sffs_take_run(vol, vol->geo.slot_area_blocks + vol->geo.journal_blocks);
 
 	if (!block) {
 		sffs_err("%s: no group has %u free blocks in a row for slot %u", vol->dev.path,

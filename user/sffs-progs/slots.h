@@ -14,6 +14,9 @@ int sffs_make_slot(struct sffs_volume *vol, unsigned int slot);
 /* Is the slot free, its journal empty? 0, or -1 after a message that says what to do. */
 int sffs_slot_idle(const struct sffs_volume *vol, unsigned int slot);
 
+/* Take adjacent free blocks of some group, in its bitmaps: the first, or 0 if none has them. */
+uint64_t sffs_take_run(struct sffs_volume *vol, uint32_t count);
+
 /**
  * sffs_add_slots() - make room for further hosts
  * @vol: a volume at rest
