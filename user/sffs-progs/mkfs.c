@@ -501,7 +501,8 @@ int main(int argc, char **argv)
 		return ret;
 	if (uuid_is_null(o.uuid))
 		uuid_generate(o.uuid);
-	if (sffs_device_open(&vol.dev, o.device, !o.dry_run))
+	if ((!o.dry_run && sffs_device_unused(o.device)) ||
+	    sffs_device_open(&vol.dev, o.device, !o.dry_run))
 		return EXIT_FAILED;
 	ret = EXIT_FAILED;
 	if (set_geometry(&o, &vol) || (!o.dry_run && check_device(&o, &vol)))
