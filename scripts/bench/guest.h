@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#define PASSES	4
+#define PASSES	2
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /**
