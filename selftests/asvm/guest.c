@@ -10,6 +10,9 @@
 
 #include "guest.h"
 
+#define GUEST_MODULES	"virtio_pci virtio_blk virtio_balloon virtio_net virtio_console virtio-rng " \
+			"vmw_vsock_virtio_transport evdev button"
+
 static char bzimage[256], vmlinux[64], initrd[64];
 
 static int shell(const char *command)
@@ -45,8 +48,9 @@ static int find_kernel(void)
 	strcpy(initrd, "/tmp/asvm-guest-XXXXXX");
 	close(mkstemp(initrd));
 	close(mkstemp(vmlinux));
-	snprintf(command, sizeof(command), "sh %s/guest-initrd.sh %s %s", guest_scripts(),
-		 bzimage + strlen("/boot/vmlinuz-"), initrd);
+	snprintf(command, sizeof(command),
+		 "cd %s && sh guest-initrd.sh %s guest_init %s '" GUEST_MODULES "' guest_helper",
+		 guest_scripts(), initrd, bzimage + strlen("/boot/vmlinuz-"));
 	return shell(command) || guest_vmlinux(vmlinux, true) ? -EIO : 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A guest of asvm whose console is a shell; see guest-initrd.sh. */
+/* A guest of asvm whose console is a shell; see guest_init. */
 #ifndef TEST_GUEST_H
 #define TEST_GUEST_H
 

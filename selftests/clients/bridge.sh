@@ -81,11 +81,8 @@ wait_socket()
 	return 1
 }
 
-cat > "$work/commands" <<'E2'
-/verify /dev/vda 25
-echo "size $(cat /sys/block/vda/size)"
-E2
-sh guest-initrd.sh "${kernel#/boot/vmlinuz-}" "$work/initrd" "$work/commands" verify
+sh guest-initrd.sh "$work/initrd" bridge_init "${kernel#/boot/vmlinuz-}" \
+	'virtio_pci virtio_blk' verify
 ring off
 ring on
 finish

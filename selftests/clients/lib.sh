@@ -2,61 +2,22 @@
 # shellcheck shell=bash
 # What the tests of stock clients have in common. ASV_BUILD is the folder of the build.
 
+# shellcheck source=selftests/tap.sh
+. ./tap.sh
+
 asvm=${ASV_BUILD:?}/user/asvm
 kernel=/boot/vmlinuz-$(uname -r)
 [ -r "$kernel" ] || kernel=$(printf '%s\n' /boot/vmlinuz-* | tail -n 1)
-work=$(mktemp -d)
-count=0 failed=0
 
-# Only a process of ours is ever ended: each test kills what it started.
-trap 'rm -rf "$work"' EXIT
-
-# check NAME COMMAND...
-check()
+# counted NAME COUNTER...: their sums over the queues of the devices of that name, or of all
+counted()
 {
 	local name=$1
 	shift
-	count=$((count + 1))
-	if "$@" > "$work/check" 2>&1; then
-		echo "ok $count $name"
-	else
-		sed 's/^/# /' "$work/check" | tail -n 20
-		echo "not ok $count $name"
-		failed=$((failed + 1))
-	fi
-}
-
-# finish: the plan, and the exit code that kselftest wants
-finish()
-{
-	echo "1..$count"
-	echo "# Totals: pass:$((count - failed)) fail:$failed xfail:0 xpass:0 skip:0 error:0"
-	[ "$failed" -eq 0 ]
-}
-
-# wait_for FILE TEXT SECONDS
-wait_for()
-{
-	local end=$((SECONDS + $3))
-	while [ $SECONDS -lt $end ]; do
-		! grep -q -- "$2" "$1" 2> /dev/null || return 0
-		read -rt 0.2 <> <(:)
-	done
-	echo "no '$2' in $3 s; the end of $1:"
-	tail -n 15 "$1"
-	return 1
-}
-
-has()
-{
-	grep -q -- "$2" "$1" || { tail -n 15 "$1"; return 1; }
-}
-
-# counted NAME COUNTER: the sum of a counter over the queues of the device
-counted()
-{
-	"$asvm" stats --json "$1" | grep -o "\"$2\":[0-9]*" | cut -d: -f2 |
-		awk '{ sum += $1 } END { print sum + 0 }'
+	"$asvm" stats --json ${name:+"$name"} | python3 -c '
+import json, sys
+queues = [vq for dev in json.load(sys.stdin)["devices"] for vq in dev["vqs"]]
+print(*(sum(vq[counter] for vq in queues) for counter in sys.argv[1:]))' "$@"
 }
 
 more_than()
@@ -83,4 +44,3 @@ qemu()
 
 modprobe kvm_amd 2> /dev/null || modprobe kvm_intel 2> /dev/null
 modprobe -a asv_blk asv_net tun
-echo 'TAP version 13'

@@ -1,44 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What the test scripts share: TAP lines, a tree of files, images.
+# What the test scripts share: a tree of files, images.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$here:$PATH
-work=$(mktemp -d "${TMPDIR:-/tmp}/sffs-progs.XXXXXX")
+# shellcheck source=selftests/tap.sh
+. "$here/tap.sh"
 # Images are in memory: the programs flush them. A tree of files is not, for its attributes.
 [ -w /dev/shm ] && mem=$(mktemp -d /dev/shm/sffs-progs.XXXXXX) || mem=$work
 trap 'rm -rf "$work" "$mem"' EXIT
-count=0 failed=0
 export ASAN_OPTIONS=detect_leaks=0
-
-# check NAME COMMAND...
-check()
-{
-	local name=$1
-	shift
-	count=$((count + 1))
-	if "$@" > "$work/log" 2>&1; then
-		echo "ok $count $name"
-	else
-		tail -n 30 "$work/log" | sed 's/^/# /'
-		echo "not ok $count $name"
-		failed=$((failed + 1))
-	fi
-}
-
-# skip NAME REASON
-skip()
-{
-	count=$((count + 1))
-	echo "ok $count $1 # SKIP $2"
-}
-
-# finish: the plan and the exit code
-finish()
-{
-	echo "1..$count"
-	[ "$failed" -eq 0 ]
-}
 
 # repeat TEXT N
 repeat()

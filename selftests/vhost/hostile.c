@@ -417,7 +417,8 @@ static int judge(FIXTURE_DATA(hostile) *self, uint64_t rate, uint64_t done, int6
 
 TEST_F_TIMEOUT(hostile, chains, 7200)
 {
-	const unsigned int count = count_for(20000, 50);
+	/* of each ring format, half on either device */
+	const unsigned int count = count_for(20000 / 2, 50);
 	uint64_t rate = alone(self, 1000), before = neighbour_done(&self->next);
 	int64_t start = vt_now_ms();
 

@@ -299,8 +299,8 @@ static void spoil(FIXTURE_DATA(inflight) *self)
 TEST_F_TIMEOUT(inflight, hostile_region, 500)
 {
 	struct asv_blk_inflight_split *split = self->region;
-	const char *debug = getenv("ASV_DEBUG");
-	const unsigned int rounds = debug && *debug ? 100 : 400;
+	const char *longer = getenv("ASV_LONG");
+	const unsigned int rounds = longer && *longer ? 2000 : 100;
 	unsigned int round, tries, refused = 0;
 	struct image image;
 	size_t i;
