@@ -51,7 +51,7 @@ ring()
 	check "packed=$packed: the bridge is isolated" isolated
 	qemu "$log" -chardev "socket,id=disk,path=$socket,reconnect=1" \
 		-device "vhost-user-blk-pci,chardev=disk,packed=$packed,num-queues=2"
-	check "packed=$packed: the guest does I/O" wait_for "$log" 'verify: second 1' 90
+	check "packed=$packed: the guest does I/O" wait_for "$log" 'verify: second 1' 240
 	check "packed=$packed: our counters move" more_than "$(counted bridge requests)" 0
 	for round in 1 2 3; do
 		kill_bridge
@@ -63,7 +63,7 @@ ring()
 	truncate -s 128M "$disk"
 	kill -HUP "$bridge_pid"
 	check "packed=$packed: nothing lost, nothing done twice" \
-		wait_for "$log" 'verify: GOOD' 120
+		wait_for "$log" 'verify: GOOD' 240
 	check "packed=$packed: the guest sees the new size" wait_for "$log" 'size 262144' 20
 	check "packed=$packed: QEMU ends well" ends_well "$qemu_pid"
 	kill -TERM "$bridge_pid"

@@ -33,7 +33,7 @@ qemu()
 	local log=$1 cpus=1
 	shift
 	[ -z "${ASV_LONG:-}" ] || cpus=2
-	timeout 240 qemu-system-x86_64 -accel kvm -cpu host -smp $cpus -m 256M \
+	timeout 600 qemu-system-x86_64 -accel kvm -cpu host -smp $cpus -m 256M \
 		-object memory-backend-memfd,id=mem,size=256M,share=on \
 		-machine q35,memory-backend=mem -kernel "$kernel" -initrd "$work/initrd" \
 		-append 'console=ttyS0 panic=-1 loglevel=5' -nodefaults -display none \
