@@ -272,6 +272,21 @@ TEST_F_TIMEOUT(malformed, chains, 120)
 	}
 }
 
+/* a chain that reads a sector, at the head of a split ring and in each place of it */
+static void fill_ring(FIXTURE_DATA(malformed) *self)
+{
+	static const struct raw good[] = {
+		{ HDR, 16, NEXT, -1 }, { DATA, 512, NEXT | WRITE, -1 }, { STATUS, 1, WRITE },
+	};
+	struct vt_queue *vq = self->blk.vq;
+	unsigned int i;
+
+	memset(self->good->hdr, 0, sizeof(*self->good->hdr));
+	for (i = 0; i < ARRAY_SIZE(good); i++)
+		vq->desc[i] = make(self, &good[i], i);
+	memset(vq->avail->ring, 0, NUM * sizeof(vq->avail->ring[0]));
+}
+
 /* split: available indices that no driver makes */
 TEST_F(malformed, available)
 {
@@ -291,11 +306,33 @@ TEST_F(malformed, available)
 		ASSERT_EQ(0, again(self, vq));
 	}
 	for (i = 0; i < ARRAY_SIZE(indices); i++) {
+		fill_ring(self);
 		__atomic_store_n(&vq->avail->idx, indices[i], __ATOMIC_RELEASE);
 		vt_kick(vq);
 		EXPECT_TRUE(vt_broken(vq, 2000)) TH_LOG("index %#x", indices[i]);
 		EXPECT_FALSE(used_something(vq));
 		ASSERT_EQ(0, again(self, vq));
+	}
+}
+
+/* not malformed: a chain of as many descriptors as the ring has is served */
+TEST_F(malformed, as_long_as_the_ring)
+{
+	struct vt_queue *vq = self->blk.vq;
+	uint8_t *data = vt_alloc(&self->blk.mem, 512 * (NUM - 2), 512);
+	struct vt_sg sg[NUM] = { { self->good->hdr, 16, false } };
+	unsigned int i;
+	uint32_t len;
+
+	for (i = 1; i < NUM - 1; i++)
+		sg[i] = (struct vt_sg) { data + 512 * (i - 1), 512, true };
+	sg[NUM - 1] = (struct vt_sg) { self->good->status, 1, true };
+	memset(self->good->hdr, 0, sizeof(*self->good->hdr));
+	for (i = 0; i < 3; i++) {
+		*self->good->status = VT_STATUS_NONE;
+		ASSERT_EQ(0, vt_blk_do_sg(vq, sg, NUM, false, &len)) TH_LOG("%s", vq->why);
+		EXPECT_EQ(512 * (NUM - 2) + 1, len);
+		EXPECT_EQ(VIRTIO_BLK_S_OK, *self->good->status);
 	}
 }
 
@@ -367,6 +404,32 @@ TEST_F(malformed, indirect_not_negotiated)
 	expose(self, &chain, variant->packed);
 	EXPECT_TRUE(vt_broken(vq, 2000));
 	EXPECT_FALSE(used_something(vq));
+}
+
+/* each buffer lies in memory, but together they are more than a length can say */
+TEST_F(malformed, longer_than_4g)
+{
+	struct vt_blk_opts opts = {
+		.disk = VT_DISK_DEV,
+		.packed = variant->packed,
+		.mem_size = 1536UL << 20,
+	};
+	struct vt_sg sg[7];
+	struct vt_req *req;
+	unsigned int i;
+
+	vt_blk_free(&self->blk);
+	ASSERT_EQ(0, vt_blk_start(&self->blk, &opts));
+	req = vt_req_new(&self->blk.mem, 512);
+	vt_req_set(req, VIRTIO_BLK_T_IN, 0, 512);
+	sg[0] = (struct vt_sg) { req->hdr, 16, false };
+	for (i = 1; i < 6; i++)
+		sg[i] = (struct vt_sg) { req->data, 1 << 30, true };
+	sg[6] = (struct vt_sg) { req->status, 1, true };
+	ASSERT_EQ(0, vt_add(self->blk.vq, sg, ARRAY_SIZE(sg), false, req));
+	vt_submit(self->blk.vq);
+	EXPECT_TRUE(vt_broken(self->blk.vq, 2000));
+	EXPECT_EQ(VT_STATUS_NONE, *req->status);
 }
 
 /* a ring in memory that the owner has let go */
