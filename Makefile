@@ -59,7 +59,8 @@ modules_install: modules
 programs_install: programs
 	$(MAKE) -C user O=$(BUILD)/user prefix=$(prefix) DESTDIR=$(DESTDIR) install
 	install -d $(DESTDIR)$(udevdir)/rules.d
-	install -m 0644 scripts/package/60-asv.rules $(DESTDIR)$(udevdir)/rules.d/
+	install -m 0644 scripts/package/60-asv.rules scripts/package/61-sffs.rules \
+		$(DESTDIR)$(udevdir)/rules.d/
 	for page in Documentation/man/*.[1-8]; do \
 		install -D -m 0644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit; \
 	done

@@ -4,10 +4,8 @@
 
 #ifdef __KERNEL__
 #include <linux/bitops.h>
-#include <linux/string.h>
 #define popcount8(v)	hweight8(v)
 #else
-#include <string.h>
 #define popcount8(v)	((u32)__builtin_popcount((u8)(v)))
 #endif
 

@@ -6,16 +6,7 @@
 #ifndef _SFFS_BITMAP_H
 #define _SFFS_BITMAP_H
 
-#ifdef __KERNEL__
-#include <linux/types.h>
-#else
-#include <stdbool.h>
-#include <stddef.h>
-#include <linux/types.h>
-typedef __u8 u8;
-typedef __u32 u32;
-typedef __u64 u64;
-#endif
+#include "pure.h"
 
 /* First bit of value @value in [from, end), or @end. */
 u32 sffs_bits_find(const u8 *map, u32 from, u32 end, bool value);

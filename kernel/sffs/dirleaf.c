@@ -2,12 +2,6 @@
 /* One directory leaf; see dirleaf.h. */
 #include "dirleaf.h"
 
-#ifdef __KERNEL__
-#include <linux/string.h>
-#else
-#include <string.h>
-#endif
-
 static struct sffs_dir_head *head_of(const void *leaf)
 {
 	return (struct sffs_dir_head *)leaf;

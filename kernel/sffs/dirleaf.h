@@ -7,23 +7,7 @@
 #ifndef _SFFS_DIRLEAF_H
 #define _SFFS_DIRLEAF_H
 
-#ifdef __KERNEL__
-#include <linux/types.h>
-#include <asm/byteorder.h>
-#else
-#include <endian.h>
-#include <stdbool.h>
-#include <linux/types.h>
-typedef __u8 u8;
-typedef __u16 u16;
-typedef __u32 u32;
-typedef __u64 u64;
-#define le16_to_cpu	le16toh
-#define le64_to_cpu	le64toh
-#define cpu_to_le16	htole16
-#define cpu_to_le64	htole64
-#endif
-
+#include "pure.h"
 #include "sffs_format.h"
 
 /* Bytes of an entry whose name has @len bytes. */

@@ -38,7 +38,8 @@ finished()
 	local file cut
 	file=$(copy_of "$left")
 	cut=$(ino_of "$file" /holes)
-	rc 0 fsck.sffs -n "$file" && rc 1 fsck.sffs -p "$file" > "$work/out" &&
+	refused 1 "$file" tune.sffs -L x "$file" && grep -q "slot 1 is host gone's" "$work/err" &&
+		rc 0 fsck.sffs -n "$file" && rc 1 fsck.sffs -p "$file" > "$work/out" &&
 		rc 0 fsck.sffs -n "$file" || return 1
 	grep -q '2 deleted files freed' "$work/out" && dump.sffs "$file" area 1 | grep -q ' orphans: 0$' &&
 		dump.sffs "$file" inode "$cut" | grep -q ' size: 4096$' &&

@@ -84,6 +84,23 @@ everything_printed()
 		[ "$(dump.sffs "$img" names /many | grep -c 'name: a name')" -eq 100 ]
 }
 
+# What udev reads: nothing that could be taken for more keys
+udev_lines()
+{
+	local file
+	file=$(copy_of "$img")
+	rc 0 tune.sffs -U 01234567-89ab-cdef-0123-456789abcdef -L $'two\nlines of\303\244' "$file" &&
+		diff - <(dump.sffs "$file" udev) <<- 'END' && refused 2 "$img" dump.sffs -j "$img" udev
+			ID_FS_TYPE=sffs
+			ID_FS_USAGE=filesystem
+			ID_FS_VERSION=1
+			ID_FS_UUID=01234567-89ab-cdef-0123-456789abcdef
+			ID_FS_UUID_ENC=01234567-89ab-cdef-0123-456789abcdef
+			ID_FS_LABEL=two_lines_ofä
+			ID_FS_LABEL_ENC=two\x0alines\x20ofä
+		END
+}
+
 damage_printed()
 {
 	local file
@@ -120,6 +137,7 @@ check 'wrong arguments are refused' wrong_arguments
 check 'mkfs.sffs makes a volume smaller than the device' smaller_than_device
 check 'foreign and truncated volumes are refused' foreign
 check 'dump.sffs prints everything, valid JSON' everything_printed
+check 'dump.sffs tells udev' udev_lines
 check 'dump.sffs names damage' damage_printed
 check 'tune.sffs changes what it is asked to' tuned
 check 'tune.sffs without room writes nothing' tune_without_room

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* dump.sffs: print the structures of an SFFS volume. */
+#include <blkid/blkid.h>
 #include <getopt.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
 #include "dump.h"
 
@@ -35,7 +37,8 @@ static void usage(FILE *f)
 	      "  names FILE          entries of a directory\n"
 	      "  xattrs FILE         extended attributes\n"
 	      "  block NUMBER        a block, whatever it is\n"
-	      "  all                 everything but single inodes\n\n"
+	      "  all                 everything but single inodes\n"
+	      "  udev                type, UUID and label as udev's rules want them\n\n"
 	      "  -j, --json             print JSON\n"
 	      "  -b, --super-block NUM  read the super block there: a backup\n"
 	      "  -h, --help             this text\n"
@@ -62,6 +65,29 @@ static int dump_all(struct dump *d)
 	}
 	dump_close(d, ']');
 	return ret ? -1 : 0;
+}
+
+/* KEY=VALUE as udev's own blkid prints it, in the same two ways to escape. */
+static void print_udev(const char *key, const char *value)
+{
+	char safe[4 * SFFS_LABEL_MAX + 1] = "", enc[4 * SFFS_LABEL_MAX + 1] = "";
+
+	if (*value && !blkid_safe_string(value, safe, sizeof(safe)) &&
+	    !blkid_encode_string(value, enc, sizeof(enc)))
+		printf("%s=%s\n%s_ENC=%s\n", key, safe, key, enc);
+}
+
+static int dump_udev(struct dump *d)
+{
+	char uuid[UUID_STR_LEN], label[SFFS_LABEL_MAX + 1] = "";
+
+	uuid_unparse_lower(d->vol.sb.uuid, uuid);
+	memcpy(label, d->vol.sb.label, SFFS_LABEL_MAX);
+	puts("ID_FS_TYPE=sffs\nID_FS_USAGE=filesystem");
+	printf("ID_FS_VERSION=%d\n", SFFS_FORMAT_VERSION);
+	print_udev("ID_FS_UUID", uuid);
+	print_udev("ID_FS_LABEL", label);
+	return 0;
 }
 
 static int dump_none(struct dump *d)
@@ -112,6 +138,7 @@ static const struct command {
 	{ .name = "locks", .plain = dump_locks },
 	{ .name = "mail", .plain = dump_mail },
 	{ .name = "all", .plain = dump_all },
+	{ .name = "udev", .plain = dump_udev },
 	{ .name = "backup", .number = dump_backup, .limit = LIMIT_GROUPS },
 	{ .name = "area", .number = dump_area_of, .limit = LIMIT_SLOTS },
 	{ .name = "journal", .number = dump_journal_of, .limit = LIMIT_SLOTS },
@@ -179,28 +206,26 @@ int main(int argc, char **argv)
 	int c, ret;
 
 	while ((c = getopt_long(argc, argv, "+jb:hV", long_options, NULL)) != -1) {
+		sffs_common_option(c, usage);
 		switch (c) {
 		case 'j':
 			d.json = true;
 			break;
 		case 'b':
-			if (!sffs_parse_u64(optarg, 1, SFFS_MAX_BLOCKS, &block)) {
-				sffs_err("super block \"%s\": not the number of a block", optarg);
-				return EXIT_USAGE;
-			}
+			if (!sffs_parse_u64(optarg, 1, SFFS_MAX_BLOCKS, &block))
+				return sffs_bad_value("super block", optarg,
+						      "not the number of a block", EXIT_USAGE);
 			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_OK;
-		case 'V':
-			printf("dump.sffs, on-disk format %d\n", SFFS_FORMAT_VERSION);
-			return EXIT_OK;
 		default:
 			return EXIT_USAGE;
 		}
 	}
 	if (!arguments_ok(argc - optind, argv + optind))
 		return EXIT_USAGE;
+	if (d.json && argc - optind == 2 && !strcmp(argv[optind + 1], "udev")) {
+		sffs_err("udev reads no JSON");
+		return EXIT_USAGE;
+	}
 	if (sffs_volume_open(&d.vol, argv[optind], false, block))
 		return EXIT_FAILED;
 	json_out_file(&d.out, stdout);

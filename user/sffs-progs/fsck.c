@@ -288,14 +288,7 @@ static int parse_args(struct fsck *f, int argc, char **argv, uint64_t *block)
 	int c, ret;
 
 	while ((c = getopt_long(argc, argv, "npayfC::b:hV", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			usage(stdout);
-			exit(EXIT_CLEAN);
-		}
-		if (c == 'V') {
-			printf("fsck.sffs, on-disk format %d\n", SFFS_FORMAT_VERSION);
-			exit(EXIT_CLEAN);
-		}
+		sffs_common_option(c, usage);
 		ret = parse_option(f, c, optarg, block);
 		if (ret)
 			return ret;

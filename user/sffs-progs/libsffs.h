@@ -50,6 +50,12 @@ const char *sffs_format_size(uint64_t bytes, char *buf, size_t len);
 /* The name of a reclaim rate; @buf is used for numbers. */
 const char *sffs_format_rate(uint32_t kbps, char *buf, size_t len);
 
+/* "PROGRAM: what "value": why" to standard error; returns @code. */
+int sffs_bad_value(const char *what, const char *value, const char *why, int code);
+
+/* -h and -V, which each program has: prints what is asked for and ends it with 0. */
+void sffs_common_option(int c, void (*usage)(FILE *f));
+
 /* Fill @buf with random bytes; ends the program if the kernel has none. */
 void sffs_random(void *buf, size_t len);
 

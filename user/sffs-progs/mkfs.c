@@ -71,8 +71,7 @@ static void usage(FILE *f)
 
 static int bad_value(const char *what, const char *val, const char *range)
 {
-	sffs_err("%s \"%s\": %s", what, val, range);
-	return EXIT_USAGE;
+	return sffs_bad_value(what, val, range, EXIT_USAGE);
 }
 
 static int parse_shift(const char *what, const char *arg, unsigned int min, unsigned int max,
@@ -89,7 +88,7 @@ static int parse_shift(const char *what, const char *arg, unsigned int min, unsi
 
 static int parse_option(struct options *o, int c, const char *arg)
 {
-	unsigned int shift;
+	unsigned int shift = 0;
 	uint64_t v;
 
 	switch (c) {
@@ -171,14 +170,7 @@ static int parse_args(struct options *o, int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "fL:U:n:N:J:g:S:l:r:QP:KdqhV", long_options,
 				NULL)) != -1) {
-		if (c == 'h') {
-			usage(stdout);
-			exit(EXIT_OK);
-		}
-		if (c == 'V') {
-			printf("mkfs.sffs, on-disk format %d\n", SFFS_FORMAT_VERSION);
-			exit(EXIT_OK);
-		}
+		sffs_common_option(c, usage);
 		ret = parse_option(o, c, optarg);
 		if (ret)
 			return ret;

@@ -57,8 +57,7 @@ static void usage(FILE *f)
 
 static int bad_value(const char *what, const char *val, const char *range)
 {
-	sffs_err("%s \"%s\": %s", what, val, range);
-	return EXIT_USAGE;
+	return sffs_bad_value(what, val, range, EXIT_USAGE);
 }
 
 static int parse_option(struct change *ch, int c, const char *arg)
@@ -104,14 +103,7 @@ static int parse_args(struct change *ch, int argc, char **argv)
 	int c, ret;
 
 	while ((c = getopt_long(argc, argv, "L:U:n:l:r:hV", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			usage(stdout);
-			exit(EXIT_OK);
-		}
-		if (c == 'V') {
-			printf("tune.sffs, on-disk format %d\n", SFFS_FORMAT_VERSION);
-			exit(EXIT_OK);
-		}
+		sffs_common_option(c, usage);
 		ret = parse_option(ch, c, optarg);
 		if (ret)
 			return ret;

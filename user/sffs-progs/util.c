@@ -19,6 +19,24 @@ void sffs_err(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+int sffs_bad_value(const char *what, const char *value, const char *why, int code)
+{
+	sffs_err("%s \"%s\": %s", what, value, why);
+	return code;
+}
+
+void sffs_common_option(int c, void (*usage)(FILE *f))
+{
+	if (c == 'h')
+		usage(stdout);
+	else if (c == 'V')
+		printf("%s, on-disk format %d\n", program_invocation_short_name,
+		       SFFS_FORMAT_VERSION);
+	else
+		return;
+	exit(fflush(stdout) ? 1 : 0);
+}
+
 static bool parse_digits(const char *s, uint64_t *val, const char **end)
 {
 	char *e;

@@ -6,7 +6,7 @@ _sffs_progs()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options
 	local dump='super backup slots locks lock mail area journal group bitmaps inode tree names
-		xattrs block all'
+		xattrs block all udev'
 
 	COMPREPLY=()
 	case ${1##*/}:$prev in
