@@ -31,6 +31,8 @@ struct inode *sffs_alloc_inode(struct super_block *sb)
 	si->xattr_block = 0;
 	si->sync_tid = 0;
 	si->datasync_tid = 0;
+	/* Not once for all: the slab allocator tells debugobjects that it is gone. */
+	INIT_WORK(&si->io_work, sffs_io_work);
 	if (SFFS_SB(sb)->journal) {
 		si->sync_tid = SFFS_SB(sb)->journal->j_commit_sequence;
 		si->datasync_tid = si->sync_tid;
@@ -52,7 +54,6 @@ static void sffs_inode_once(void *p)
 	init_rwsem(&si->xattr_sem);
 	spin_lock_init(&si->io_lock);
 	INIT_LIST_HEAD(&si->io_list);
-	INIT_WORK(&si->io_work, sffs_io_work);
 }
 
 int sffs_inode_cache_init(void)
