@@ -113,16 +113,23 @@ lease()
 	fails 'watch from the completion of a read' lease -DWATCH_FROM_SUBMISSION "$late"
 	fails 'fence' lease '-DFENCE -DNO_FENCING' "$late"
 	fails 'abort what the target has accepted' lease '-DFENCE -DNO_ABORT' "$late"
-	fails 'renew after a path was registered' lease '-DFENCE -DREGISTER_BLINDLY' "$late"
+	fails 'end all writes, then register a path' lease '-DFENCE -DREGISTER_AT_ONCE' "$late"
+	fails 'register a path, renew, then write' lease '-DFENCE -DWRITE_AT_ONCE' "$late"
 }
 
 lock()
 {
 	local three='-DHOSTS=3 -DROUNDS=1 -DSAFETY_ALONE'
 
-	holds 'two hosts' lock '-DHOSTS=2'
+	holds 'two hosts, one unmounts' lock '-DHOSTS=2 -DUNMOUNTS=1'
 	holds 'two slots, a third host waits for one' lock '-DHOSTS=3 -DSLOTS=2 -DROUNDS=1'
 	holds 'three hosts' lock '-DHOSTS=3 -DROUNDS=1'
+	if [ -n "${ASV_LONG:-}" ]; then
+		holds 'two slots for three hosts, one unmounts' lock \
+			'-DHOSTS=3 -DSLOTS=2 -DROUNDS=1 -DUNMOUNTS=1'
+		holds 'two hosts, two crashes, two freezes' lock \
+			'-DHOSTS=2 -DCRASHES=2 -DFREEZES=2'
+	fi
 	fails 'move the tail of the journal' lock "$three -DNO_TAIL_MOVE" "$journal"
 	fails 'wait for writes before giving up' lock "$three -DNO_WAIT" "$old"
 	fails 'fence' lock "$three -DNO_FENCING" "$unfenced"
@@ -132,6 +139,8 @@ lock()
 	fails 'an incarnation that is over holds nothing' lock '-DHOSTS=2 -DNO_INCARNATION' "$stuck"
 	fails 'fence before the replay' lock "$three -DREPLAY_FIRST" "($old|$journal)"
 	fails 'empty the journal before the slot is freed' lock "$three -DFREE_FIRST" "$journal"
+	fails 'empty the journal before an unmount' lock '-DHOSTS=2 -DUNMOUNTS=1 -DUNMOUNT_EARLY' \
+		"$journal"
 	fails 'fence a paused recoverer' lock "$three -DTAKE_OVER_PAUSED" "$old"
 	fails 'fence every key that is over' lock "$three -DFENCE_VICTIM_ALONE" "$old"
 	fails 'take over though the recoverer is not recovered' lock \

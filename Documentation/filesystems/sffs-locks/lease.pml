@@ -13,7 +13,8 @@
  * has failed WRITE_TIME ticks after it was submitted, and the margins alone must do.
  *
  * Mutations without FENCE: NO_GATE_MARGIN, NO_WATCH_MARGIN, FROM_COMPLETION,
- * CREDIT_LAST, WATCH_FROM_SUBMISSION. With it: NO_FENCING, NO_ABORT, REGISTER_BLINDLY.
+ * CREDIT_LAST, WATCH_FROM_SUBMISSION. With it: NO_FENCING, NO_ABORT,
+ * REGISTER_AT_ONCE, WRITE_AT_ONCE.
  */
 #include "states.pml"
 
@@ -179,8 +180,8 @@ end:	do
 	:: d_step { runs && path == GOOD && !registered ->
 		if
 		:: key ->
-#ifdef REGISTER_BLINDLY
-			path = REGISTER
+#ifdef REGISTER_AT_ONCE
+			path = REGISTER; gate = SFFS_GATE_HOLD
 #else
 			path = DRAIN; gate = SFFS_GATE_HOLD
 #endif
@@ -189,8 +190,8 @@ end:	do
 	:: d_step { runs && path == DRAIN && bio == NO_BIO -> path = REGISTER }
 	:: d_step { runs && path == REGISTER ->
 		key = true; registered = true;
-#ifdef REGISTER_BLINDLY
-		path = GOOD
+#ifdef WRITE_AT_ONCE
+		path = GOOD; gate = SFFS_GATE_OPEN
 #else
 		path = RENEW
 #endif

@@ -13,7 +13,7 @@
  *
  * Mutations: NO_TAIL_MOVE, NO_WAIT, NO_FENCING, KEEP_CACHE, STALE_EARLY,
  * NO_INCARNATION, REPLAY_FIRST, FREE_FIRST, TAKE_OVER_PAUSED, FENCE_VICTIM_ALONE,
- * WAIT_FOR_RECOVERER.
+ * WAIT_FOR_RECOVERER, UNMOUNT_EARLY.
  */
 #include "states.pml"
 
@@ -28,6 +28,9 @@
 #endif
 #ifndef FREEZES
 #define FREEZES	1
+#endif
+#ifndef UNMOUNTS
+#define UNMOUNTS 0
 #endif
 #ifndef ROUNDS
 #define ROUNDS	2
@@ -64,7 +67,7 @@ byte victim[HOSTS] = NOBODY;
 mtype:copy replay[HOSTS] = NO_COPY;	/* read from the victim's journal */
 
 bool fenced[SLOTS];		/* the holder before the recovery under way */
-byte crashes = CRASHES, freezes = FREEZES;
+byte crashes = CRASHES, freezes = FREEZES, unmounts = UNMOUNTS;
 
 /* Has this holder of a slot lost all that it held? */
 #ifdef NO_INCARNATION
@@ -240,6 +243,20 @@ end:	do
 #if SLOTS == 3
 	:: mount(2)
 #endif
+	/* unmount: writes the journal empty and frees the slot, which ends its holdings */
+	:: d_step { up && unmounts > 0 && registered[me] && stage[me] == SFFS_REC_IDLE &&
+		slot_state[mine] == SFFS_SLOT_LIVE && !zombie(me) &&
+		cache[me] != DIRTY && write[me] == NO_COPY &&
+#ifdef UNMOUNT_EARLY
+		true ->
+#else
+		(journal[mine] == NO_COPY || home == CUR) ->
+		journal[mine] = NO_COPY;
+#endif
+		unmounts--;
+		slot_state[mine] = SFFS_SLOT_FREE;
+		registered[me] = false;
+		shut_down(me) }
 	:: d_step { up && crashes > 0 -> crashes--; shut_down(me) }
 	:: d_step { up && freezes > 0 -> freezes--; host[me] = FROZEN }
 	:: d_step { host[me] == FROZEN -> host[me] = UP }
