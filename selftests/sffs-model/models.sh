@@ -6,12 +6,9 @@
 # exhaustive: one that was cut short fails.
 set -uo pipefail
 
-here=$(cd "$(dirname "$0")" && pwd)
-models=$here
-[ -e "$models/lock.pml" ] || models=$here/../../Documentation/filesystems/sffs-locks
-work=$(mktemp -d "${TMPDIR:-/tmp}/sffs-model.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-count=0 failed=0
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/tap.sh
+. ./tap.sh
 
 # search MODEL "DEFINITIONS" OPTION AIM: write the verifier, build it, run it; its output
 # is in $work/log. OPTION is empty for safety, or -a for a formula under weak fairness.
@@ -32,7 +29,7 @@ search()
 	*)	cflags+=(-O0) ;;
 	esac
 	rm -rf "${work:?}/$model"
-	mkdir "$work/$model" && cp "$models"/*.pml "$work/$model" && (
+	mkdir "$work/$model" && cp ./*.pml "$work/$model" && (
 		cd "$work/$model" || exit
 		# shellcheck disable=SC2086 # a list of definitions
 		spin -a $2 "$model.pml" && cc "${cflags[@]}" -o pan pan.c && ./pan "${args[@]}"
@@ -42,15 +39,11 @@ search()
 # report NAME: of the last command's success
 report()
 {
-	local rc=$?
-
-	count=$((count + 1))
-	if [ $rc -eq 0 ]; then
-		echo "ok $count $1"
+	if [ $? -eq 0 ]; then
+		ktap_test_pass "$1"
 	else
 		tail -n 40 "$work/log" | sed 's/^/# /'
-		echo "not ok $count $1"
-		failed=$((failed + 1))
+		ktap_test_fail "$1"
 	fi
 }
 
@@ -174,5 +167,4 @@ wait)	wait_ ;;
 ats|lease|lock|chunk) "$1" ;;
 *)	echo "no such model: $1" >&2; exit 1 ;;
 esac
-echo "1..$count"
-[ "$failed" -eq 0 ]
+finish
