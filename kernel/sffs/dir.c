@@ -393,6 +393,14 @@ static int sffs_dir_collect(struct inode *dir, u64 from, struct sffs_dir_batch *
 		if (err)
 			return err == -ENOENT ? 0 : err;
 		e = dirleaf_entry(l.leaf, l.pos);
+		/* Readers go on behind the last key, so keys that go back would never end. */
+		if (le64_to_cpu(e->key) < from) {
+			sffs_damage(dir->i_sb, sffs_dir_leaf_bh(dir, &l)->b_blocknr,
+				    "directory %lu is out of order", dir->i_ino);
+			sffs_path_put(&l.path);
+			return -EFSCORRUPTED;
+		}
+		from = le64_to_cpu(e->key);
 		if (batch->used + e->name_len > sizeof(batch->names))
 			break;
 		batch->entry[batch->count].key = le64_to_cpu(e->key);

@@ -67,17 +67,39 @@ static bool ext_mergeable(const struct sffs_extent *a, const struct sffs_extent 
 	       ext_count(a) + ext_count(b) <= U32_MAX;
 }
 
-static int ext_check(struct inode *inode, const struct sffs_extent *e)
+/* All of it where one group has blocks for files. */
+static bool ext_ok(struct sffs_sb_info *sbi, const struct sffs_extent *e)
 {
-	const struct sffs_sb_info *sbi = SFFS_SB(inode->i_sb);
-	u64 block = le64_to_cpu(e->block);
+	u64 block = le64_to_cpu(e->block), start;
+	const struct sffs_group_info *g = sffs_group_of(sbi, block);
 
-	if (likely(e->count && block >= sbi->first_group_block && block < sbi->blocks &&
-		   ext_count(e) <= sbi->blocks - block &&
-		   ext_first(e) < SFFS_MAX_FILE_BLOCKS))
-		return 0;
-	sffs_damage(inode->i_sb, SFFS_I(inode)->bh->b_blocknr, "impossible extent of inode %lu",
-		    inode->i_ino);
+	if (!g || !e->count || ext_first(e) >= SFFS_MAX_FILE_BLOCKS)
+		return false;
+	start = block - sffs_group_start(g);
+	return start >= SFFS_GROUP_BITMAP + sbi->bitmap_blocks && start < g->blocks &&
+	       ext_count(e) <= g->blocks - start;
+}
+
+/* Each extent of a leaf is possible, and they are in order: seen once, it stays so. */
+static bool leaf_ok(struct sffs_sb_info *sbi, const struct sffs_leaf *leaf)
+{
+	unsigned int i;
+
+	if (leaf->count > leaf->max)
+		return false;
+	for (i = 0; i < leaf->count; i++)
+		if (!ext_ok(sbi, &leaf->ext[i]) ||
+		    (i && ext_first(&leaf->ext[i]) < ext_end(&leaf->ext[i - 1])))
+			return false;
+	return true;
+}
+
+static int leaf_disorder(struct inode *inode, struct sffs_leaf *leaf)
+{
+	unsigned int level = leaf->path.depth - 1;
+
+	sffs_damage(inode->i_sb, sffs_node_bh(inode, &leaf->path, level)->b_blocknr,
+		    "impossible extents of inode %lu", inode->i_ino);
 	return -EFSCORRUPTED;
 }
 
@@ -85,14 +107,15 @@ static int leaf_open(struct inode *inode, struct sffs_leaf *leaf, u64 key)
 {
 	unsigned int level = leaf->path.depth - 1, low = 0, high;
 	struct sffs_node_head *head = sffs_node_head(inode, &leaf->path, level);
+	struct buffer_head *bh = sffs_node_bh(inode, &leaf->path, level);
 
 	leaf->ext = (struct sffs_extent *)(head + 1);
 	leaf->count = le16_to_cpu(head->count);
 	leaf->max = level ? SFFS_NODE_EXTENTS : SFFS_ROOT_EXTENTS;
-	if (leaf->count > leaf->max) {
-		sffs_damage(inode->i_sb, sffs_node_bh(inode, &leaf->path, level)->b_blocknr,
-			    "too many extents");
-		return -EFSCORRUPTED;
+	if (unlikely(!sffs_leaf_valid(bh))) {
+		if (!leaf_ok(SFFS_SB(inode->i_sb), leaf))
+			return leaf_disorder(inode, leaf);
+		sffs_set_leaf_valid(bh);
 	}
 	high = leaf->count;
 	while (low < high) {
@@ -104,7 +127,7 @@ static int leaf_open(struct inode *inode, struct sffs_leaf *leaf, u64 key)
 			high = mid;
 	}
 	leaf->pos = (int)low - 1;
-	return leaf->pos < 0 ? 0 : ext_check(inode, &leaf->ext[leaf->pos]);
+	return 0;
 }
 
 /* On error the path has been put. */
@@ -394,7 +417,7 @@ static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block
 {
 	struct sffs_extent e;
 	struct sffs_leaf leaf;
-	u64 block, goal;
+	u64 block, goal, next;
 	u32 count;
 	int err;
 
@@ -407,7 +430,13 @@ static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block
 		sffs_path_put(&leaf.path);
 		goto out;
 	}
-	want = min(want, leaf_next(inode, &leaf) - file_block);
+	next = leaf_next(inode, &leaf);
+	if (next <= file_block) {
+		err = leaf_disorder(inode, &leaf);
+		sffs_path_put(&leaf.path);
+		return err;
+	}
+	want = min(want, next - file_block);
 	goal = sffs_map_goal(inode, &leaf);
 	sffs_path_put(&leaf.path);
 	err = sffs_alloc(tx, goal, 1, min_t(u64, want, SFFS_BITMAP_BITS), &block, &count);
@@ -472,7 +501,7 @@ static int sffs_convert_one(struct sffs_tx *tx, struct inode *inode, u64 *first,
 		if (err)
 			return err;
 		if (!leaf_covers(&leaf, *first)) {
-			*first = leaf_next(inode, &leaf);
+			*first = max(leaf_next(inode, &leaf), *first + 1);
 			break;
 		}
 		e = leaf.ext[leaf.pos];
@@ -545,8 +574,10 @@ static int leaf_first_in(struct inode *inode, struct sffs_leaf *leaf, u64 first,
 			goto put;
 		leaf->pos = 0;
 	}
-	err = ext_check(inode, &leaf->ext[leaf->pos]);
-	if (!err && ext_first(&leaf->ext[leaf->pos]) >= end)
+	/* A leaf may not reach back over what its index entry says. */
+	if (ext_first(&leaf->ext[leaf->pos]) < first)
+		err = leaf_disorder(inode, leaf);
+	else if (ext_first(&leaf->ext[leaf->pos]) >= end)
 		err = -ENOENT;
 	if (!err)
 		return 0;
