@@ -211,7 +211,7 @@ TEST_F_TIMEOUT(mount, damaged_super_block, 300)
 /* A volume whose blocks are overwritten here and there: errors, and nothing worse. */
 TEST_F_TIMEOUT(mount, random_damage, 1500)
 {
-	unsigned int rounds = want_long() ? 500 : 25, i, k;
+	unsigned int rounds = want_long() ? 500 : on_debug() ? 5 : 25, i, k;
 	uint64_t state = 99;
 
 	ASSERT_EQ(0, volume_mount(&self->vol, 0, "local"));

@@ -298,7 +298,7 @@ static unsigned int count_entries(const char *path)
 
 TEST_F_TIMEOUT(names, large_directory, 1500)
 {
-	unsigned int nr = want_long() ? 100000 : on_debug() ? 3000 : 20000, i;
+	unsigned int nr = want_long() ? 100000 : on_debug() ? 400 : 20000, i;
 	struct volume *v = &self->vol;
 
 	ASSERT_EQ(0, mkdir(in(v, "d"), 0755));
