@@ -10,8 +10,8 @@
 
 #include "guest.h"
 
-#define GUEST_MODULES	"virtio_pci virtio_blk virtio_balloon virtio_net virtio_console virtio-rng " \
-			"vmw_vsock_virtio_transport evdev button"
+#define GUEST_MODULES	"virtio_pci virtio_blk virtio_balloon virtio_net virtio_console " \
+			"virtio-rng vmw_vsock_virtio_transport evdev button"
 
 static char bzimage[256], vmlinux[64], initrd[64];
 
