@@ -78,12 +78,23 @@ static u64 sffs_write_want(struct inode *inode, loff_t pos, loff_t length, unsig
 	if (!(flags & (IOMAP_DIRECT | IOMAP_FAULT)) && pos + length > i_size_read(inode)) {
 		u64 ahead = clamp_t(u64, first, SFFS_PREALLOC_MIN, SFFS_PREALLOC_MAX);
 
-		if (want < ahead && i_size_read(inode)) {
+		if (want < ahead && i_size_read(inode))
 			want = ahead;
-			SFFS_I(inode)->prealloc = true;
-		}
 	}
 	return want;
+}
+
+/* Blocks behind those of the write: released with the file unless it grows over them. */
+static void sffs_note_ahead(struct inode *inode, loff_t end, const struct sffs_map *map)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	u64 map_end = map->file_block + map->count;
+
+	if (map_end <= DIV_ROUND_UP_ULL(end, SFFS_BLOCK_SIZE))
+		return;
+	if (!si->ahead_end || si->ahead_end != map->file_block)
+		si->ahead = map->file_block;
+	si->ahead_end = map_end;
 }
 
 static int sffs_write_begin(struct inode *inode, loff_t pos, loff_t length, unsigned int flags,
@@ -106,6 +117,8 @@ static int sffs_write_begin(struct inode *inode, loff_t pos, loff_t length, unsi
 				     sffs_write_want(inode, pos, length, flags), &map);
 		if (err)
 			return err;
+		if (!(flags & (IOMAP_DIRECT | IOMAP_FAULT)))
+			sffs_note_ahead(inode, pos + length, &map);
 	}
 	if ((flags & IOMAP_OVERWRITE_ONLY) && map.unwritten)
 		return -EAGAIN;

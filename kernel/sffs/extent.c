@@ -349,7 +349,7 @@ static int sffs_map_insert(struct sffs_tx *tx, struct inode *inode, const struct
 /**
  * sffs_map_insert_written() - add an extent whose data is on disk already
  * @tx: running transaction with space for the tree
- * @inode: the file; the caller stores it
+ * @inode: the file, tree_sem held for writing; the caller stores it
  * @file_block: where, a hole
  * @block: first block
  * @count: blocks
@@ -743,24 +743,24 @@ static int leaf_to_shift(struct inode *inode, struct sffs_leaf *leaf, u64 from, 
 	return err ?: -ENOENT;
 }
 
-/* One extent in one transaction; moves the end of the range that is left. */
-static int sffs_shift_step(struct inode *inode, u64 *from, u64 *end, s64 by)
+/* One extent in one transaction, which also says in the inode what is left to do. */
+static int sffs_shift_step(struct inode *inode)
 {
+	struct sffs_inode_info *si = SFFS_I(inode);
 	struct sffs_leaf leaf;
 	struct sffs_tx tx;
-	u64 first, next;
 	int err;
 
 	sffs_map_plan(&tx, inode, true);
-	down_read(&SFFS_I(inode)->tree_sem);
-	err = leaf_to_shift(inode, &leaf, *from, *end, by);
+	down_read(&si->tree_sem);
+	err = leaf_to_shift(inode, &leaf, si->shift_from, si->shift_end, si->shift_by);
 	if (!err) {
 		err = sffs_tree_plan_drop(&tx, inode, &leaf.path);
 		sffs_path_put(&leaf.path);
 	}
-	up_read(&SFFS_I(inode)->tree_sem);
+	up_read(&si->tree_sem);
 	if (!err)
-		err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+		err = sffs_tx_reserve(&tx, si->bh->b_blocknr, SFFS_TREE_BLOCKS);
 	if (err) {
 		sffs_tx_cancel(&tx);
 		return err;
@@ -768,38 +768,39 @@ static int sffs_shift_step(struct inode *inode, u64 *from, u64 *end, s64 by)
 	err = sffs_tx_start(&tx, 2 * SFFS_TREE_CREDITS);
 	if (err)
 		return err;
-	down_write(&SFFS_I(inode)->tree_sem);
-	err = leaf_to_shift(inode, &leaf, *from, *end, by);
+	down_write(&si->tree_sem);
+	err = leaf_to_shift(inode, &leaf, si->shift_from, si->shift_end, si->shift_by);
 	if (!err && !sffs_tree_drop_planned(&tx, inode, &leaf.path)) {
 		sffs_path_put(&leaf.path);	/* plan again */
 	} else if (!err) {
-		first = ext_first(&leaf.ext[leaf.pos]);
-		next = ext_end(&leaf.ext[leaf.pos]);
-		err = sffs_shift_one(&tx, inode, &leaf, by);
-		if (by < 0)
-			*from = next;
+		u64 first = ext_first(&leaf.ext[leaf.pos]), next = ext_end(&leaf.ext[leaf.pos]);
+
+		err = sffs_shift_one(&tx, inode, &leaf, si->shift_by);
+		if (si->shift_by < 0)
+			si->shift_from = next;
 		else
-			*end = first;
+			si->shift_end = first;
+		/* An extent that was taken out and not put back must not be committed. */
+		if (err)
+			sffs_shutdown(inode->i_sb, "an extent could not be moved");
 	}
 	return sffs_map_finish(&tx, inode, err);
 }
 
 /**
- * sffs_map_shift() - move the extents behind a place up or down
- * @inode: the file, its page cache empty from there on
- * @from: first block to move; no extent crosses it
- * @by: blocks; what it is moved over is a hole
+ * sffs_map_shift() - move extents up or down, as the inode's shift fields say
+ * @inode: the file, its page cache empty from there on; no extent crosses shift_from,
+ *	and what is moved over is a hole
  *
  * Context: starts a transaction for each extent; the inode's cluster lock is held
- * exclusively. A crash in between leaves the file shifted in part.
+ * exclusively. A crash in between leaves the rest to whoever reads the fields.
  */
-int sffs_map_shift(struct inode *inode, u64 from, s64 by)
+int sffs_map_shift(struct inode *inode)
 {
-	u64 end = SFFS_MAX_FILE_BLOCKS;
 	int err;
 
 	do {
-		err = sffs_shift_step(inode, &from, &end, by);
+		err = sffs_shift_step(inode);
 		cond_resched();
 	} while (!err);
 	return err == -ENOENT ? 0 : err;
@@ -820,7 +821,7 @@ int sffs_map_cut(struct inode *inode, u64 at)
 	struct sffs_tx tx;
 	int err;
 
-	sffs_map_plan(&tx, inode, false);
+	sffs_map_plan(&tx, inode, true);
 	err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
 	if (err)
 		return err;

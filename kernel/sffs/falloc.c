@@ -121,6 +121,95 @@ static int sffs_falloc_drop_cache(struct inode *inode, loff_t from)
 	return err;
 }
 
+/*
+ * Collapse and insert move extents, one in a transaction, so a crash may come in
+ * between. The first transaction lists the inode as an orphan and says in it what is
+ * to be moved; each that moves an extent says what is left; the last one takes both
+ * away and sets the size of a collapsed file. Recovery of the slot goes on from there, so
+ * nobody sees a file that is shifted in part.
+ *
+ * shift_by < 0 (collapse): blocks from shift_from on are to be moved down. What is in
+ * front of them, -shift_by blocks, goes first; once the first extent has been moved,
+ * that is the hole which it left, and giving it back again finds nothing.
+ *
+ * shift_by > 0 (insert): blocks from shift_from up to shift_end are to be moved up, the last
+ * extent first. The size has been set at the start: nothing is ever behind the end.
+ */
+static int sffs_shift_begin(struct inode *inode, u64 from, s64 by, loff_t size)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	struct sffs_tx tx;
+	int err, err2;
+
+	err = sffs_orphan_room(inode->i_sb);
+	if (err)
+		return err;
+	sffs_tx_init(&tx, inode->i_sb);
+	err = sffs_tx_start(&tx, 3);
+	if (err)
+		return err;
+	err = sffs_orphan_add(&tx, inode);
+	if (!err) {
+		down_write(&si->tree_sem);
+		si->shift_from = from;
+		si->shift_end = SFFS_MAX_FILE_BLOCKS;
+		si->shift_by = by;
+		i_size_write(inode, size);
+		err = sffs_store_inode(&tx, inode);
+		up_write(&si->tree_sem);
+	}
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2;
+}
+
+static int sffs_shift_end(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	struct sffs_tx tx;
+	int err, err2;
+
+	sffs_tx_init(&tx, inode->i_sb);
+	err = sffs_tx_start(&tx, 3);
+	if (err)
+		return err;
+	/* A file without a name stays listed until it is freed. */
+	err = inode->i_nlink ? sffs_orphan_del(&tx, inode) : 0;
+	down_write(&si->tree_sem);
+	if (si->shift_by < 0)
+		i_size_write(inode, i_size_read(inode) + si->shift_by * SFFS_BLOCK_SIZE);
+	si->shift_from = 0;
+	si->shift_end = 0;
+	si->shift_by = 0;
+	err2 = sffs_store_inode(&tx, inode);
+	up_write(&si->tree_sem);
+	err = err ?: err2;
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2;
+}
+
+/**
+ * sffs_shift_finish() - do what the inode's shift fields say is left of a shift
+ * @inode: the file; its cluster lock and invalidate_lock are held exclusively, or
+ *	nobody else knows it yet
+ *
+ * A failure shuts the mount down: the file must not be seen as it is, and the next mount
+ * can go on.
+ */
+int sffs_shift_finish(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	int err;
+
+	if (si->shift_by < 0)
+		err = sffs_map_punch(inode, si->shift_from + si->shift_by, si->shift_from);
+	else
+		err = sffs_map_cut(inode, si->shift_from);
+	err = err ?: sffs_map_shift(inode) ?: sffs_shift_end(inode);
+	if (err)
+		sffs_shutdown(inode->i_sb, "a collapse or insert could not be finished");
+	return err;
+}
+
 static int sffs_falloc_collapse(struct inode *inode, const struct sffs_span *r)
 {
 	int err;
@@ -129,10 +218,9 @@ static int sffs_falloc_collapse(struct inode *inode, const struct sffs_span *r)
 		return -EINVAL;
 	err = sffs_falloc_drop_cache(inode, r->start);
 	if (!err)
-		err = sffs_map_punch(inode, r->first, r->last);
-	if (!err)
-		err = sffs_map_shift(inode, r->last, (s64)r->first - (s64)r->last);
-	return err ?: sffs_set_size(inode, i_size_read(inode) - (r->end - r->start), false);
+		err = sffs_shift_begin(inode, r->last, (s64)r->first - (s64)r->last,
+				       i_size_read(inode));
+	return err ?: sffs_shift_finish(inode);
 }
 
 static int sffs_falloc_insert(struct inode *inode, const struct sffs_span *r)
@@ -148,15 +236,12 @@ static int sffs_falloc_insert(struct inode *inode, const struct sffs_span *r)
 	err = filemap_write_and_wait(inode->i_mapping);
 	if (!err)
 		err = sffs_falloc_drop_cache(inode, r->start);
-	/* The size first: what moves up must not be behind the end after a crash. */
-	if (!err)
-		err = sffs_set_size(inode, size + len, false);
 	if (!err)
 		err = sffs_map_punch(inode, DIV_ROUND_UP_ULL(size, SFFS_BLOCK_SIZE),
 				     SFFS_MAX_FILE_BLOCKS);
 	if (!err)
-		err = sffs_map_cut(inode, r->first);
-	return err ?: sffs_map_shift(inode, r->first, r->last - r->first);
+		err = sffs_shift_begin(inode, r->first, r->last - r->first, size + len);
+	return err ?: sffs_shift_finish(inode);
 }
 
 static int sffs_falloc_mode(struct inode *inode, int mode, const struct sffs_span *r)
@@ -200,7 +285,8 @@ long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 	if (err)
 		goto unlock;
 	filemap_invalidate_lock(inode->i_mapping);
-	err = sffs_falloc_mode(inode, mode, &r);
+	/* What is allocated here stays, so it must not be taken for mapped ahead. */
+	err = sffs_drop_ahead(inode) ?: sffs_falloc_mode(inode, mode, &r);
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err && (file->f_flags & O_DSYNC || IS_SYNC(inode)))
 		err = sffs_sync_inode(inode, false);

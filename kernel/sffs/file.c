@@ -403,16 +403,14 @@ static int sffs_file_open(struct inode *inode, struct file *file)
 }
 
 /* Blocks that were mapped ahead of an appending writer are not kept. */
-static void sffs_trim_prealloc(struct inode *inode)
+static void sffs_trim_ahead(struct inode *inode)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
 
 	inode_lock(inode);
-	if (si->prealloc && !sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE)) {
-		si->prealloc = false;
+	if (si->ahead_end && !sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE)) {
 		filemap_invalidate_lock(inode->i_mapping);
-		sffs_map_punch(inode, DIV_ROUND_UP_ULL(i_size_read(inode), SFFS_BLOCK_SIZE),
-			       SFFS_MAX_FILE_BLOCKS);
+		sffs_drop_ahead(inode);
 		filemap_invalidate_unlock(inode->i_mapping);
 		sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	}
@@ -423,9 +421,9 @@ static int sffs_file_release(struct inode *inode, struct file *file)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
 
-	if ((file->f_mode & FMODE_WRITE) && si->prealloc &&
+	if ((file->f_mode & FMODE_WRITE) && si->ahead_end &&
 	    atomic_read(&inode->i_writecount) == 1)
-		sffs_trim_prealloc(inode);
+		sffs_trim_ahead(inode);
 	sffs_unlock(&si->open_lock, SFFS_LOCK_SHARED);
 	return 0;
 }

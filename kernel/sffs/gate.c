@@ -190,6 +190,12 @@ struct block_device *sffs_gate_bdev(struct sffs_gate *gate)
 	return gate->self.bdev;
 }
 
+/* What people call the device below. */
+void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size)
+{
+	snprintf(name, size, "%pg", gate->lower.bdev);
+}
+
 /* From now on every write fails; reads go on. */
 void sffs_gate_fail(struct sffs_gate *gate)
 {

@@ -24,7 +24,11 @@ struct inode *sffs_alloc_inode(struct super_block *sb)
 	si->map_seq = 0;
 	si->parent = 0;
 	si->entries = 0;
-	si->prealloc = false;
+	si->ahead = 0;
+	si->ahead_end = 0;
+	si->shift_from = 0;
+	si->shift_end = 0;
+	si->shift_by = 0;
 	si->orphan = 0;
 	si->orphan_index = 0;
 	si->orphan_block = 0;
@@ -132,6 +136,20 @@ static bool sffs_format_fits(umode_t mode, u8 format, u64 size)
 	return false;
 }
 
+/* Blocks are moved only in a file that an orphan table names, up or down inside of it. */
+static bool sffs_shift_sane(const struct sffs_inode *di)
+{
+	u64 from = le64_to_cpu(di->shift_from), end = le64_to_cpu(di->shift_end);
+	s64 by = le64_to_cpu(di->shift_by);
+
+	if (!by)
+		return !from && !end;
+	return S_ISREG(le32_to_cpu(di->mode)) && di->format == SFFS_FMT_EXTENTS && di->orphan &&
+	       from <= SFFS_MAX_FILE_BLOCKS && end <= SFFS_MAX_FILE_BLOCKS &&
+	       by > -(s64)SFFS_MAX_FILE_BLOCKS && by < (s64)SFFS_MAX_FILE_BLOCKS &&
+	       (by > 0 || (from >= -by && le64_to_cpu(di->size) >= -by << SFFS_BLOCK_SHIFT));
+}
+
 static bool sffs_inode_sane(struct super_block *sb, const struct sffs_inode *di)
 {
 	const u32 second = NSEC_PER_SEC;
@@ -140,7 +158,7 @@ static bool sffs_inode_sane(struct super_block *sb, const struct sffs_inode *di)
 	       le64_to_cpu(di->size) <= sb->s_maxbytes &&
 	       le64_to_cpu(di->blocks) <= SFFS_SB(sb)->blocks &&
 	       !(le32_to_cpu(di->flags) & ~SFFS_INODE_ALL) &&
-	       di->orphan <= SFFS_MAX_SLOTS && (di->nlink || di->orphan) &&
+	       di->orphan <= SFFS_MAX_SLOTS && (di->nlink || di->orphan) && sffs_shift_sane(di) &&
 	       le32_to_cpu(di->atime_nsec) < second && le32_to_cpu(di->mtime_nsec) < second &&
 	       le32_to_cpu(di->ctime_nsec) < second && le32_to_cpu(di->btime_nsec) < second;
 }
@@ -175,6 +193,9 @@ static void sffs_load_inode(struct inode *inode, const struct sffs_inode *di)
 	si->orphan_index = le16_to_cpu(di->orphan_index);
 	si->orphan_block = le64_to_cpu(di->orphan_block);
 	si->xattr_block = le64_to_cpu(di->xattr_block);
+	si->shift_from = le64_to_cpu(di->shift_from);
+	si->shift_end = le64_to_cpu(di->shift_end);
+	si->shift_by = le64_to_cpu(di->shift_by);
 	if (si->format == SFFS_FMT_NONE)
 		init_special_inode(inode, inode->i_mode,
 				   MKDEV(le32_to_cpu(di->rdev_major), le32_to_cpu(di->rdev_minor)));
@@ -283,6 +304,9 @@ int sffs_store_inode(struct sffs_tx *tx, struct inode *inode)
 	di->orphan_index = cpu_to_le16(si->orphan_index);
 	di->orphan_block = cpu_to_le64(si->orphan_block);
 	di->xattr_block = cpu_to_le64(si->xattr_block);
+	di->shift_from = cpu_to_le64(si->shift_from);
+	di->shift_end = cpu_to_le64(si->shift_end);
+	di->shift_by = cpu_to_le64(si->shift_by);
 	if (S_ISCHR(inode->i_mode) || S_ISBLK(inode->i_mode)) {
 		di->rdev_major = cpu_to_le32(MAJOR(inode->i_rdev));
 		di->rdev_minor = cpu_to_le32(MINOR(inode->i_rdev));
@@ -390,7 +414,8 @@ static int sffs_truncate_blocks(struct inode *inode)
 	err = sffs_tx_start(&tx, 3);
 	if (err)
 		return err;
-	err = sffs_orphan_del(&tx, inode);
+	/* A file without a name stays listed until it is freed. */
+	err = inode->i_nlink ? sffs_orphan_del(&tx, inode) : 0;
 	down_write(&SFFS_I(inode)->tree_sem);
 	err2 = sffs_store_inode(&tx, inode);
 	up_write(&SFFS_I(inode)->tree_sem);
@@ -482,16 +507,36 @@ int sffs_grow_size(struct inode *inode, loff_t size)
 	return err;
 }
 
+/**
+ * sffs_drop_ahead() - give back what an appending writer mapped ahead and did not use
+ * @inode: the file; i_rwsem, its cluster lock and invalidate_lock are held exclusively
+ */
+int sffs_drop_ahead(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	u64 end = si->ahead_end;
+
+	if (!end)
+		return 0;
+	si->ahead_end = 0;
+	return sffs_map_punch(inode, max_t(u64, si->ahead,
+					   DIV_ROUND_UP_ULL(i_size_read(inode), SFFS_BLOCK_SIZE)),
+			      end);
+}
+
 static int sffs_setattr_size(struct inode *inode, loff_t size)
 {
 	int err;
 
-	if (sffs_format(inode) != SFFS_FMT_EXTENTS)
+	if (!S_ISREG(inode->i_mode))
 		return -EINVAL;
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
-	SFFS_I(inode)->prealloc = false;
-	err = size > i_size_read(inode) ? sffs_grow_size(inode, size) : sffs_shrink(inode, size);
+	err = sffs_drop_ahead(inode);
+	if (!err && size > i_size_read(inode))
+		err = sffs_grow_size(inode, size);
+	else if (!err && size < i_size_read(inode))
+		err = sffs_shrink(inode, size);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
 }
@@ -527,7 +572,7 @@ int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *a
 	if (err)
 		return err;
 	if ((attr->ia_valid & ATTR_SIZE) &&
-	    (attr->ia_size != i_size_read(inode) || si->prealloc))
+	    (attr->ia_size != i_size_read(inode) || si->ahead_end))
 		err = sffs_setattr_size(inode, attr->ia_size);
 	if (!err)
 		err = sffs_setattr_rest(idmap, inode, attr);

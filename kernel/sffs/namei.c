@@ -118,8 +118,9 @@ static int sffs_fill_inode(struct sffs_make *mk, struct inode *inode)
 		err = sffs_init_acl(&mk->tx, inode, mk->default_acl, ACL_TYPE_DEFAULT);
 	if (!err && mk->acl)
 		err = sffs_init_acl(&mk->tx, inode, mk->acl, ACL_TYPE_ACCESS);
-	if (!err && mk->dentry) {
-		err = security_inode_init_security(inode, mk->dir, &mk->dentry->d_name,
+	if (!err) {
+		err = security_inode_init_security(inode, mk->dir,
+						   mk->dentry ? &mk->dentry->d_name : NULL,
 						   sffs_make_xattrs, &mk->tx);
 		if (err == -EOPNOTSUPP)
 			err = 0;

@@ -31,8 +31,9 @@ static struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
 /**
  * sffs_orphan_load() - find the own slot's table at mount
  * @sb: the mount
+ * @left: set if an earlier mount has left entries in it
  */
-int sffs_orphan_load(struct super_block *sb)
+int sffs_orphan_load(struct super_block *sb, bool *left)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct buffer_head *bh = sffs_slot_area(sb, sbi->slot);
@@ -46,6 +47,7 @@ int sffs_orphan_load(struct super_block *sb)
 	sbi->orphan_table = block;
 	sbi->orphan_spare = block;
 	sbi->orphan_free = 0;
+	*left = false;
 	for (n = 0; block; n++) {
 		const struct sffs_orphan_block *ob;
 
@@ -59,6 +61,8 @@ int sffs_orphan_load(struct super_block *sb)
 			return -EFSCORRUPTED;
 		}
 		sbi->orphan_free += SFFS_ORPHANS_PER_BLOCK - le32_to_cpu(ob->count);
+		if (ob->count)
+			*left = true;
 		block = le64_to_cpu(ob->next);
 		brelse(bh);
 	}
@@ -271,7 +275,7 @@ static int sffs_orphan_finish(struct super_block *sb, u64 block, u32 slot, u32 i
 	    inode->i_generation != le32_to_cpu(entry->generation))
 		err = sffs_orphan_drop_stale(sb, block, slot, index);
 	else if (inode->i_nlink)
-		err = sffs_truncate(inode);
+		err = si->shift_by ? sffs_shift_finish(inode) : sffs_truncate(inode);
 	iput(inode);
 	return err;
 }

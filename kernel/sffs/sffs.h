@@ -69,6 +69,7 @@ void sffs_unlock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 struct sffs_gate *sffs_gate_open(dev_t lower, bool write);
 void sffs_gate_close(struct sffs_gate *gate);
 struct block_device *sffs_gate_bdev(struct sffs_gate *gate);
+void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size);
 void sffs_gate_fail(struct sffs_gate *gate);
 bool sffs_gate_read_only(struct sffs_gate *gate);
 bool sffs_device_read_only(dev_t dev);
@@ -169,7 +170,12 @@ static inline bool sffs_is_shutdown(const struct sffs_sb_info *sbi)
  * @open_lock: held shared while the file is open here
  * @tree_sem: covers the tree (extents or entries) against lookups without i_rwsem
  * @map_seq: raised whenever a mapping changes; the iomap validity cookie
- * @prealloc: there may be blocks behind the end that release gives back
+ * @ahead: first block that an appending writer has mapped ahead; under i_rwsem
+ * @ahead_end: behind the last of them; release gives back those that the end of the
+ *	file has not reached. What fallocate(2) put there is not among them.
+ * @shift_from: first block that a collapse or insert has yet to move
+ * @shift_end: behind the last one
+ * @shift_by: by how many blocks; 0: none is under way. See falloc.c
  * @orphan: slot + 1 of the orphan table that lists it; 0: none
  * @xattr_sem: covers the extended attributes
  * @io_list: writeback completions that wait for conversion, under @io_lock
@@ -188,7 +194,11 @@ struct sffs_inode_info {
 	u64 entries;
 	struct timespec64 btime;
 	u8 format;
-	bool prealloc;
+	u64 ahead;
+	u64 ahead_end;
+	u64 shift_from;
+	u64 shift_end;
+	s64 shift_by;
 	u8 orphan;
 	u16 orphan_index;
 	u64 orphan_block;
@@ -235,6 +245,7 @@ int sffs_truncate(struct inode *inode);
 int sffs_zero_tail(struct inode *inode, loff_t to);
 int sffs_grow_size(struct inode *inode, loff_t size);
 int sffs_set_size(struct inode *inode, loff_t size, bool orphan);
+int sffs_drop_ahead(struct inode *inode);
 int sffs_sync_inode(struct inode *inode, bool datasync);
 int sffs_inode_cache_init(void);
 void sffs_inode_cache_exit(void);
@@ -256,7 +267,7 @@ int sffs_release_inode(struct sffs_tx *tx, struct inode *inode);
 int sffs_check_ino(struct super_block *sb, u64 ino);
 
 /* orphan.c */
-int sffs_orphan_load(struct super_block *sb);
+int sffs_orphan_load(struct super_block *sb, bool *left);
 int sffs_orphan_room(struct super_block *sb);
 int sffs_orphan_add(struct sffs_tx *tx, struct inode *inode);
 int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode);
@@ -454,7 +465,7 @@ int sffs_map_insert_written(struct sffs_tx *tx, struct inode *inode, u64 file_bl
 int sffs_map_convert(struct inode *inode, u64 first, u64 end, bool unwritten);
 int sffs_map_punch(struct inode *inode, u64 first, u64 end);
 int sffs_map_cut(struct inode *inode, u64 at);
-int sffs_map_shift(struct inode *inode, u64 from, s64 by);
+int sffs_map_shift(struct inode *inode);
 
 /* ---- Directories: dir.c, dirleaf.c ---- */
 
@@ -482,6 +493,7 @@ extern const struct export_operations sffs_export_ops;
 /* file.c, aops.c, falloc.c */
 void sffs_io_work(struct work_struct *work);
 long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
+int sffs_shift_finish(struct inode *inode);
 int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 
 /* xattr.c, acl.c: the set function with a transaction is for new inodes */

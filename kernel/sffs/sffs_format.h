@@ -472,7 +472,10 @@ struct sffs_inode {
 	__le64 entries;			/* 176 directories: number of entries */
 	__u8   reserved1[8];		/* 184 zero */
 	struct sffs_owner owner;	/* 192 */
-	__u8   reserved2[240];		/* 272 zero */
+	__le64 shift_from;		/* 272 first block that is still to be moved */
+	__le64 shift_end;		/* 280 behind the last one */
+	__le64 shift_by;		/* 288 signed blocks; 0: none are being moved */
+	__u8   reserved2[216];		/* 296 zero */
 	__u8   area[SFFS_INODE_AREA];	/*  512 as @format says */
 	__u8   xattr[SFFS_INODE_XATTR];	/* 3072 xattr entries */
 };

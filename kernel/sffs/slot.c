@@ -253,6 +253,7 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct sffs_slot_record rec;
+	bool left;
 	u32 slot;
 	int err;
 
@@ -276,7 +277,9 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	sbi->journal->j_commit_callback = sffs_commit_callback;
 	INIT_DELAYED_WORK(&sbi->heartbeat, sffs_heartbeat);
 	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
-	err = sffs_orphan_load(sb);
+	err = sffs_orphan_load(sb, &left);
+	if (!err && left)
+		dead |= BIT_ULL(sbi->slot);
 	for (slot = 0; !err && slot < sbi->slots; slot++) {
 		if (!(dead & BIT_ULL(slot)))
 			continue;

@@ -157,6 +157,7 @@ static int sffs_open_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
 		return err;
 	}
 	sbi->bdev = sffs_gate_bdev(sbi->gate);
+	sffs_gate_name(sbi->gate, sbi->sb->s_id, sizeof(sbi->sb->s_id));
 	if (bdev_nr_sectors(sbi->bdev) >> (SFFS_BLOCK_SHIFT - SECTOR_SHIFT) <= SFFS_SUPER_BLOCK) {
 		errorf(fc, "too small for an SFFS volume");
 		return -EINVAL;
@@ -333,7 +334,6 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "%s: not a block device", fc->source);
 		return err;
 	}
-	snprintf(sb->s_id, sizeof(sb->s_id), "%u:%u", MAJOR(dev), MINOR(dev));
 	read_only = sffs_device_read_only(dev);
 	if (read_only && !sb_rdonly(sb)) {
 		errorf(fc, "the device is read-only; mount it with -o ro");

@@ -301,7 +301,8 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 
 			if (sffs_tx_try_reserve(tx, &sbi->groups[n], blocks))
 				return 0;
-			if (fatal_signal_pending(current))
+			/* What gives space back or completes I/O is not left half done. */
+			if (!tx->urgent && fatal_signal_pending(current))
 				return -EINTR;
 		}
 		err = sffs_flush_freed(sbi);

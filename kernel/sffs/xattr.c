@@ -483,25 +483,60 @@ static int sffs_xattr_replace(struct sffs_tx *tx, struct inode *inode, int index
 	return err ?: sffs_store_inode(tx, inode);
 }
 
+/*
+ * Will an entry of @need bytes find an area once @old has gone? Asked before anything
+ * changes: a value that is too much leaves the old one as it was.
+ */
+static int sffs_xattr_check_room(struct inode *inode, u32 need, const struct sffs_xattr_entry *old)
+{
+	u32 gone = old ? sffs_xattr_entry_size(old->name_len, sffs_xattr_inline_size(old)) : 0;
+	struct sffs_xattr_area area;
+	unsigned int n = 0;
+	int err = 0;
+
+	sffs_xattr_first(inode, &area);
+	while (!err && n++ <= SFFS_XATTR_CHAIN) {
+		int used = sffs_xattr_used(inode, &area);
+
+		if (used >= 0 && old && (char *)old >= area.base &&
+		    (char *)old < area.base + area.size)
+			used -= gone;
+		if (used < 0 || need <= area.size - used) {
+			sffs_xattr_put(&area);
+			return min(used, 0);
+		}
+		err = sffs_xattr_next(inode, &area);
+	}
+	sffs_xattr_put(&area);
+	if (err && err != -ENODATA)
+		return err;
+	return n < SFFS_XATTR_CHAIN ? 0 : -ENOSPC;
+}
+
 /* What a change needs: room for the new value, and the groups of the old one. */
 static int sffs_xattr_plan(struct sffs_tx *tx, struct inode *inode, int index, const char *name,
 			   const void *value, size_t size, int flags)
 {
 	struct sffs_xattr_place place;
 	u32 blocks = 1 + DIV_ROUND_UP(size, SFFS_XVALUE_BYTES);
+	u32 need = sffs_xattr_entry_size(strlen(name),
+					 size > SFFS_XATTR_VALUE_INLINE ? 0 : size);
 	int err = sffs_xattr_find(inode, index, name, strlen(name), &place);
 
 	if (!err) {
 		u64 chain = le64_to_cpu(place.entry->value_block);
 
-		sffs_xattr_put(&place.area);
 		if (flags & XATTR_CREATE)
-			return -EEXIST;
-		err = sffs_xattr_walk_chain(inode, chain, tx, NULL);
+			err = -EEXIST;
+		if (!err && value)
+			err = sffs_xattr_check_room(inode, need, place.entry);
+		sffs_xattr_put(&place.area);
+		if (!err)
+			err = sffs_xattr_walk_chain(inode, chain, tx, NULL);
 	} else if (err == -ENODATA && ((flags & XATTR_REPLACE) || !value)) {
 		return -ENODATA;
 	} else if (err == -ENODATA) {
-		err = 0;
+		err = sffs_xattr_check_room(inode, need, NULL);
 	}
 	if (!err && value)
 		err = sffs_tx_reserve(tx, SFFS_I(inode)->bh->b_blocknr, blocks);

@@ -129,6 +129,35 @@ TEST_F(attributes, many_xattrs)
 	EXPECT_EQ(0, unlink(self->file));
 }
 
+/* A value that no longer fits leaves the old one; one of the same size always fits. */
+TEST_F(attributes, full_of_xattrs)
+{
+	static char buf[1024];
+	unsigned int i, nr = 0;
+	char name[32];
+
+	value(buf, 10, 0);
+	ASSERT_EQ(0, setxattr(self->file, "user.small", buf, 10, 0));
+	for (i = 1; i < 10000; i++) {
+		snprintf(name, sizeof(name), "user.%u", i);
+		value(buf, 1000, i);
+		if (setxattr(self->file, name, buf, 1000, 0))
+			break;
+		nr = i;
+	}
+	EXPECT_EQ(ENOSPC, errno);
+	ASSERT_LT(100, nr);
+	value(buf, 1024, 0);
+	EXPECT_EQ(-1, setxattr(self->file, "user.small", buf, 1024, 0));
+	EXPECT_EQ(ENOSPC, errno);
+	EXPECT_TRUE(value_is(self->file, "user.small", 10, 0));
+	value(buf, 1000, nr + 1);
+	snprintf(name, sizeof(name), "user.%u", nr);
+	EXPECT_EQ(0, setxattr(self->file, name, buf, 1000, 0));
+	EXPECT_TRUE(value_is(self->file, name, 1000, nr + 1));
+	EXPECT_TRUE(value_is(self->file, "user.1", 1000, 1));
+}
+
 TEST_F(attributes, acls)
 {
 	const char *dir = in(&self->vol, "dir");

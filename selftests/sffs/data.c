@@ -168,6 +168,32 @@ TEST_F(data, fiemap)
 	EXPECT_TRUE(map.e[map.f.fm_mapped_extents - 1].fe_flags & FIEMAP_EXTENT_LAST);
 }
 
+/* What fallocate put behind the end stays; what was mapped ahead of a writer does not. */
+TEST_F(data, blocks_behind_the_end)
+{
+	struct stat st;
+	int i, fd;
+
+	ASSERT_EQ(0, fallocate(self->fd, FALLOC_FL_KEEP_SIZE, 0, KIB(1024)));
+	for (i = 0; i < 3; i++)
+		ASSERT_TRUE(put(self, self->fd, 'a', 1000 * i, 1000));
+	fd = open(in(&self->vol, "ahead"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_KEEP_SIZE, 64 * BLOCK, 8 * BLOCK));
+	for (i = 0; i < 10; i++)
+		ASSERT_TRUE(put(self, fd, 'b', 1000 * i, 1000));
+	/* Allocated over blocks that the writer has ahead: they are its own no longer. */
+	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 8 * BLOCK));
+	ASSERT_TRUE(put(self, fd, 'b', 10000, 1000));
+	close(fd);
+	close_files(self);
+	ASSERT_EQ(0, stat(in(&self->vol, "ahead"), &st));
+	EXPECT_EQ(16 * BLOCK / 512, st.st_blocks);
+	ASSERT_EQ(0, stat(in(&self->vol, "file"), &st));
+	EXPECT_EQ(KIB(1024) / 512, st.st_blocks);
+	EXPECT_EQ(3000, st.st_size);
+}
+
 TEST_F(data, mappings)
 {
 	char *shared, *private;

@@ -92,6 +92,9 @@ TEST_F(mount, options)
 	EXPECT_TRUE(refused(&self->vol, "local=5", EINVAL, "local"));
 	ASSERT_EQ(0, volume_mount(&self->vol, 0, "local"));
 	EXPECT_EQ(0, run("grep -q ' %s sffs .*local' /proc/mounts", self->vol.dir));
+	/* Messages name the device, as /dev has it. */
+	ASSERT_EQ(0, volume_stop(&self->vol));
+	EXPECT_EQ(0, run("dmesg | grep -q 'sffs: %s: shut down'", strrchr(self->vol.dev, '/') + 1));
 	EXPECT_EQ(0, volume_umount(&self->vol));
 }
 

@@ -359,7 +359,10 @@ static const struct sffs_field inode_fields[] = {
 	{ "entries", 176, 8, 1, SFFS_F_UINT },
 	{ "reserved1", 184, 1, 8, SFFS_F_ZERO },
 	{ "owner", 192, 80, 1, SFFS_F_SUB, .sub = &struct_owner },
-	{ "reserved2", 272, 1, 240, SFFS_F_ZERO },
+	{ "shift_from", 272, 8, 1, SFFS_F_UINT },
+	{ "shift_end", 280, 8, 1, SFFS_F_UINT },
+	{ "shift_by", 288, 8, 1, SFFS_F_SINT },
+	{ "reserved2", 296, 1, 216, SFFS_F_ZERO },
 	{ "area", 512, 1, 2560, SFFS_F_AREA },
 	{ "xattr", 3072, 1, 1024, SFFS_F_AREA },
 	{ }

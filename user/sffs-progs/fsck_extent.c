@@ -220,13 +220,56 @@ static int keep_run(struct fsck *f, const struct fsck_inode *fi, const struct sf
 	return 0;
 }
 
+/* The part of a run in [from, end), moved by so many blocks. */
+static void add_part(struct extents *out, const struct sffs_run *r, uint64_t from, uint64_t end,
+		     int64_t by)
+{
+	struct sffs_run part = *r;
+
+	if (from < r->file_block)
+		from = r->file_block;
+	if (end > r->file_block + r->count)
+		end = r->file_block + r->count;
+	if (from >= end)
+		return;
+	part.file_block = from + by;
+	part.block += from - r->file_block;
+	part.count = end - from;
+	add_run(out, part);
+}
+
+/* Do what is left of a collapse or insert that a crash has cut short. */
+static void finish_shift(struct extents *x, struct sffs_inode *di)
+{
+	uint64_t from = le64toh(di->shift_from), end = le64toh(di->shift_end);
+	struct extents out = { .f = x->f };
+	int64_t by = le64toh(di->shift_by);
+
+	for (size_t i = 0; by && i < x->nr; i++) {
+		add_part(&out, &x->run[i], 0, by < 0 ? from + by : from, 0);
+		add_part(&out, &x->run[i], from, end, by);
+		add_part(&out, &x->run[i], end, UINT64_MAX, 0);
+	}
+	if (!by)
+		return;
+	free(x->run);
+	*x = out;
+	if (by < 0)
+		di->size = htole64(le64toh(di->size) + by * (int64_t)SFFS_BLOCK_SIZE);
+	di->shift_from = 0;
+	di->shift_end = 0;
+	di->shift_by = 0;
+}
+
 int fsck_rebuild_extents(struct fsck *f, struct fsck_inode *fi, struct sffs_inode *di)
 {
-	uint64_t end = end_block(di);
 	struct extents x, out = { .f = f };
+	uint64_t end;
 	int ret = 0;
 
 	collect(f, fi, di, &x);
+	finish_shift(&x, di);
+	end = end_block(di);
 	for (size_t i = 0; i < x.nr && !ret; i++) {
 		struct sffs_run r = x.run[i];
 

@@ -139,6 +139,20 @@ static bool fit_size(struct sffs_inode *di, const char **what)
 	return true;
 }
 
+/* A collapse or insert under way: only in a file that is in an orphan table. */
+static bool shift_ok(const struct sffs_inode *di)
+{
+	uint64_t from = le64toh(di->shift_from), end = le64toh(di->shift_end);
+	int64_t by = le64toh(di->shift_by), max = SFFS_MAX_FILE_BLOCKS;
+
+	if (!by)
+		return !from && !end;
+	return is_type(di, FSCK_S_IFREG) && di->format == SFFS_FMT_EXTENTS && di->orphan &&
+	       from <= SFFS_MAX_FILE_BLOCKS && end <= SFFS_MAX_FILE_BLOCKS && by > -max &&
+	       by < max && (by > 0 || (from >= (uint64_t)-by &&
+				       le64toh(di->size) / SFFS_BLOCK_SIZE >= (uint64_t)-by));
+}
+
 static void fit_fields(struct sffs_inode *di, bool system, const char **what)
 {
 	uint32_t *nsec[] = { &di->atime_nsec, &di->mtime_nsec, &di->ctime_nsec, &di->btime_nsec };
@@ -155,6 +169,12 @@ static void fit_fields(struct sffs_inode *di, bool system, const char **what)
 			*what = "times";
 			*nsec[i] = 0;
 		}
+	}
+	if (!shift_ok(di)) {
+		*what = "shift";
+		di->shift_from = 0;
+		di->shift_end = 0;
+		di->shift_by = 0;
 	}
 	if (di->owner.mode > SFFS_OWNER_MULTI || di->owner.slot >= SFFS_MAX_SLOTS ||
 	    di->owner.host[SFFS_HOST_MAX]) {
@@ -450,8 +470,9 @@ static int finish_inode(struct fsck *f, struct fsck_inode *fi)
 	if (fi->flags & FSCK_CLEAR)
 		return clear_inode(f, fi, &di);
 	changed = check_orphan(f, fi, &di);
-	if (changed && fi->flags & FSCK_ORPHAN && di.format == SFFS_FMT_EXTENTS)
-		fi->flags |= FSCK_TREE;		/* cuts what is behind the end */
+	if (changed && (fi->flags & FSCK_ORPHAN || di.shift_by) &&
+	    di.format == SFFS_FMT_EXTENTS)
+		fi->flags |= FSCK_TREE;		/* cuts what is behind the end, ends a shift */
 	if (fi->flags & (FSCK_TREE | FSCK_XATTR))
 		return rebuild(f, fi, &di) < 0 ? -1 : 0;
 	changed |= check_counts(f, fi, &di);
