@@ -59,6 +59,12 @@ static int sffs_iomap_begin(struct inode *inode, loff_t pos, loff_t length, unsi
 
 	if (unlikely(sffs_is_shutdown(SFFS_SB(inode->i_sb))))
 		return -EIO;
+	if (sffs_format(inode) == SFFS_FMT_INLINE) {
+		if (!(flags & IOMAP_REPORT))
+			return -EAGAIN;		/* pages are filled by sffs_inline_fill() */
+		sffs_inline_iomap(inode, pos, iomap);
+		return 0;
+	}
 	err = sffs_map_find(inode, pos >> SFFS_BLOCK_SHIFT, &map);
 	if (!err)
 		sffs_set_iomap(inode, &map, iomap);
@@ -104,6 +110,9 @@ static int sffs_write_begin(struct inode *inode, loff_t pos, loff_t length, unsi
 	int err;
 
 	if (unlikely(sffs_is_shutdown(SFFS_SB(inode->i_sb))))
+		return -EIO;
+	/* Only an empty file comes here inline; see inline.c. */
+	if (WARN_ON_ONCE(sffs_format(inode) == SFFS_FMT_INLINE && i_size_read(inode)))
 		return -EIO;
 	err = sffs_map_find(inode, pos >> SFFS_BLOCK_SHIFT, &map);
 	if (err)
@@ -233,7 +242,12 @@ static int sffs_read_folio(struct file *file, struct folio *folio)
 	int err;
 
 	if (likely(sffs_trylock(&si->lock, SFFS_LOCK_SHARED))) {
-		err = iomap_read_folio(folio, &sffs_iomap_ops);
+		if (sffs_format(inode) == SFFS_FMT_INLINE && sffs_inline_fill(inode, folio)) {
+			folio_unlock(folio);
+			err = 0;
+		} else {
+			err = iomap_read_folio(folio, &sffs_iomap_ops);
+		}
 		sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
 		return err;
 	}
@@ -251,7 +265,9 @@ static void sffs_readahead(struct readahead_control *rac)
 
 	if (!sffs_trylock(&si->lock, SFFS_LOCK_SHARED))
 		return;
-	iomap_readahead(rac, &sffs_iomap_ops);
+	/* The VFS asks for the one page of an inline file again. */
+	if (sffs_format(rac->mapping->host) != SFFS_FMT_INLINE)
+		iomap_readahead(rac, &sffs_iomap_ops);
 	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
 }
 

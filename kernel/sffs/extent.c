@@ -358,12 +358,8 @@ int sffs_map_insert_written(struct sffs_tx *tx, struct inode *inode, u64 file_bl
 			    u32 count)
 {
 	struct sffs_extent e = ext_make(file_block, block, count, false);
-	int err;
 
-	down_write(&SFFS_I(inode)->tree_sem);
-	err = sffs_map_insert(tx, inode, &e);
-	up_write(&SFFS_I(inode)->tree_sem);
-	return err;
+	return sffs_map_insert(tx, inode, &e);
 }
 
 /*
@@ -436,6 +432,8 @@ static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block
 		sffs_path_put(&leaf.path);
 		return err;
 	}
+	/* An empty inline file is one without extents from here on. */
+	SFFS_I(inode)->format = SFFS_FMT_EXTENTS;
 	want = min(want, next - file_block);
 	goal = sffs_map_goal(inode, &leaf);
 	sffs_path_put(&leaf.path);

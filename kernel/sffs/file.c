@@ -83,7 +83,7 @@ static ssize_t sffs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct sffs_inode_info *si = SFFS_I(inode);
-	bool direct = iocb->ki_flags & IOCB_DIRECT;
+	bool direct = iocb->ki_flags & IOCB_DIRECT && sffs_format(inode) != SFFS_FMT_INLINE;
 	ssize_t done = 0, ret;
 	unsigned int stuck = 0;
 
@@ -175,6 +175,11 @@ static ssize_t sffs_direct_write(struct kiocb *iocb, struct iov_iter *from, bool
 	unsigned int flags = IOMAP_DIO_PARTIAL;
 	ssize_t ret;
 
+	if (sffs_format(inode) == SFFS_FMT_INLINE && i_size_read(inode)) {
+		ret = iocb->ki_flags & IOCB_NOWAIT ? -EAGAIN : sffs_inline_end(inode);
+		if (ret)
+			return ret;
+	}
 	if (exclusive) {
 		ret = sffs_zero_tail(inode, iocb->ki_pos);
 		if (ret)
@@ -192,8 +197,11 @@ static ssize_t sffs_direct_write(struct kiocb *iocb, struct iov_iter *from, bool
 
 static ssize_t sffs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	ssize_t ret = sffs_zero_tail(file_inode(iocb->ki_filp), iocb->ki_pos);
+	ssize_t ret = sffs_inline_write(iocb, from);
 
+	if (ret)
+		return ret;
+	ret = sffs_zero_tail(file_inode(iocb->ki_filp), iocb->ki_pos);
 	if (ret)
 		return ret;
 	pagefault_disable();
@@ -347,12 +355,16 @@ static vm_fault_t sffs_page_mkwrite(struct vm_fault *vmf)
 	if (err)
 		goto end;
 	file_update_time(vmf->vma->vm_file);
+	err = sffs_inline_end(inode);
+	if (err)
+		goto unlock;
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	if (folio->mapping == inode->i_mapping)
 		err = sffs_map_page(inode, folio);
 	if (!err)
 		ret = iomap_page_mkwrite(vmf, &sffs_write_iomap_ops);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
+unlock:
 	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 end:
 	sb_end_pagefault(inode->i_sb);

@@ -390,6 +390,8 @@ static void sffs_init_inode(struct inode *inode, struct inode *dir, umode_t mode
 	si->format = SFFS_FMT_NONE;
 	if (S_ISREG(mode) || S_ISLNK(mode))
 		si->format = SFFS_FMT_EXTENTS;
+	if (S_ISREG(mode) && SFFS_SB(inode->i_sb)->inline_data)
+		si->format = SFFS_FMT_INLINE;
 	if (S_ISDIR(mode)) {
 		si->format = SFFS_FMT_DIR_INLINE;
 		i_size_write(inode, SFFS_INODE_AREA);

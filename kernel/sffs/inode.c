@@ -117,11 +117,13 @@ void sffs_set_ops(struct inode *inode)
 	}
 }
 
-static bool sffs_format_fits(umode_t mode, u8 format, u64 size)
+static bool sffs_format_fits(umode_t mode, u8 format, u64 size, const u8 *area)
 {
 	switch (mode & S_IFMT) {
 	case S_IFREG:
-		return format == SFFS_FMT_EXTENTS;
+		return format == SFFS_FMT_EXTENTS ||
+		       (format == SFFS_FMT_INLINE && size <= SFFS_INODE_AREA &&
+			(size || !memchr_inv(area, 0, SFFS_INODE_AREA)));
 	case S_IFLNK:
 		return (format == SFFS_FMT_INLINE && size && size <= SFFS_INODE_AREA) ||
 		       (format == SFFS_FMT_EXTENTS && size && size < SFFS_BLOCK_SIZE);
@@ -154,7 +156,8 @@ static bool sffs_inode_sane(struct super_block *sb, const struct sffs_inode *di)
 {
 	const u32 second = NSEC_PER_SEC;
 
-	return sffs_format_fits(le32_to_cpu(di->mode), di->format, le64_to_cpu(di->size)) &&
+	return sffs_format_fits(le32_to_cpu(di->mode), di->format, le64_to_cpu(di->size),
+				di->area) &&
 	       le64_to_cpu(di->size) <= sb->s_maxbytes &&
 	       le64_to_cpu(di->blocks) <= SFFS_SB(sb)->blocks &&
 	       !(le32_to_cpu(di->flags) & ~SFFS_INODE_ALL) &&
@@ -391,6 +394,9 @@ int sffs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat 
 		stat->attributes |= STATX_ATTR_NODUMP;
 	stat->attributes_mask |= STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE | STATX_ATTR_NODUMP;
 	generic_fillattr(idmap, request_mask, inode, stat);
+	/* Programs take a file without blocks for a hole. */
+	if (S_ISREG(inode->i_mode) && sffs_format(inode) == SFFS_FMT_INLINE)
+		stat->blocks += DIV_ROUND_UP(stat->size, SECTOR_SIZE);
 	if ((request_mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
 		stat->result_mask |= STATX_DIOALIGN;
 		stat->dio_mem_align = bdev_dma_alignment(sbi->bdev) + 1;
@@ -489,7 +495,7 @@ int sffs_zero_tail(struct inode *inode, loff_t to)
 	loff_t old = i_size_read(inode);
 	int err;
 
-	if (to <= old || !(old % SFFS_BLOCK_SIZE))
+	if (to <= old || !(old % SFFS_BLOCK_SIZE) || sffs_format(inode) == SFFS_FMT_INLINE)
 		return 0;
 	err = filemap_write_and_wait_range(inode->i_mapping, old, old);
 	return err ?: iomap_zero_range(inode, old, min(to, round_up(old, SFFS_BLOCK_SIZE)) - old,
@@ -532,11 +538,16 @@ static int sffs_setattr_size(struct inode *inode, loff_t size)
 		return -EINVAL;
 	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
-	err = sffs_drop_ahead(inode);
+	if (sffs_format(inode) == SFFS_FMT_INLINE && size <= SFFS_INODE_AREA) {
+		err = sffs_inline_set_size(inode, size);
+		goto unlock;
+	}
+	err = sffs_inline_end_locked(inode) ?: sffs_drop_ahead(inode);
 	if (!err && size > i_size_read(inode))
 		err = sffs_grow_size(inode, size);
 	else if (!err && size < i_size_read(inode))
 		err = sffs_shrink(inode, size);
+unlock:
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
 }

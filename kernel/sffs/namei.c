@@ -90,7 +90,9 @@ static int sffs_put_long_target(struct sffs_make *mk, struct inode *inode, size_
 		err = sffs_gate_io(sbi->gate, block, buf, 1, REQ_OP_WRITE | REQ_SYNC);
 	if (!err) {
 		sffs_add_blocks(inode, 1);
+		down_write(&SFFS_I(inode)->tree_sem);
 		err = sffs_map_insert_written(&mk->tx, inode, 0, block, 1);
+		up_write(&SFFS_I(inode)->tree_sem);
 	}
 	free_page((unsigned long)buf);
 	return err;

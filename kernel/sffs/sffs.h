@@ -126,6 +126,7 @@ struct sffs_sb_info {
 	siphash_key_t hash_key;
 	u64 root_ino;
 	bool local;
+	bool inline_data;
 
 	struct sffs_group_info *groups;
 	atomic_t next_dir_group;
@@ -495,6 +496,14 @@ void sffs_io_work(struct work_struct *work);
 long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 int sffs_shift_finish(struct inode *inode);
 int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
+
+/* inline.c: the files whose data is in the inode */
+bool sffs_inline_fill(struct inode *inode, struct folio *folio);
+ssize_t sffs_inline_write(struct kiocb *iocb, struct iov_iter *from);
+int sffs_inline_end(struct inode *inode);
+int sffs_inline_end_locked(struct inode *inode);
+int sffs_inline_set_size(struct inode *inode, loff_t size);
+void sffs_inline_iomap(struct inode *inode, loff_t pos, struct iomap *iomap);
 
 /* xattr.c, acl.c: the set function with a transaction is for new inodes */
 extern ASV_XATTR_TABLE sffs_xattr_handlers[];

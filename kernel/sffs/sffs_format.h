@@ -79,7 +79,8 @@ struct sffs_header {
 #define SFFS_COMPAT_SUPPORTED		0ULL
 #define SFFS_RO_COMPAT_QUOTA		0x1ULL	/* quota files are kept */
 #define SFFS_RO_COMPAT_SUPPORTED	SFFS_RO_COMPAT_QUOTA
-#define SFFS_INCOMPAT_SUPPORTED		0ULL
+#define SFFS_INCOMPAT_INLINE		0x1ULL	/* small files have their data inline */
+#define SFFS_INCOMPAT_SUPPORTED		SFFS_INCOMPAT_INLINE
 
 #define SFFS_STATE_ERROR	0x00000001U	/* damage was found; wants fsck.sffs */
 #define SFFS_STATE_FSCK		0x00000002U	/* fsck.sffs is, or was, repairing */

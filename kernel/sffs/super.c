@@ -121,6 +121,7 @@ static int sffs_decode_super(struct sffs_sb_info *sbi, struct fs_context *fc)
 	sbi->chunk_blocks = sffs_chunk_blocks(raw->sector_shift);
 	sbi->chunk_inode0 = sffs_chunk_inode0(raw->sector_shift);
 	sbi->root_ino = le64_to_cpu(raw->root_ino);
+	sbi->inline_data = raw->incompat & cpu_to_le64(SFFS_INCOMPAT_INLINE);
 	sbi->hash_key.key[0] = get_unaligned_le64(raw->hash_key);
 	sbi->hash_key.key[1] = get_unaligned_le64(raw->hash_key + 8);
 	return 0;

@@ -136,6 +136,11 @@ static bool fit_size(struct sffs_inode *di, const char **what)
 		*what = "size";
 		di->size = htole64(max);
 	}
+	if (di->format == SFFS_FMT_INLINE &&
+	    !sffs_is_zero(di->area + size, SFFS_INODE_AREA - size)) {
+		*what = "bytes behind the end";
+		memset(di->area + size, 0, SFFS_INODE_AREA - size);
+	}
 	return true;
 }
 
@@ -261,6 +266,17 @@ static void claim_ranges(struct fsck *f, struct fsck_inode *fi, struct sffs_inod
 		fsck_failed(f, "the inode cannot be written");
 }
 
+/* There is a file with inline data: the super block has to say that there may be. */
+static int allow_inline(struct fsck *f)
+{
+	if (le64toh(f->vol.sb.incompat) & SFFS_INCOMPAT_INLINE ||
+	    !fsck_problem(f, "the super block does not say that files have inline data"))
+		return 0;
+	f->vol.sb.incompat |= htole64(SFFS_INCOMPAT_INLINE);
+	f->changes++;
+	return sffs_volume_write_super(&f->vol);
+}
+
 /* Make what can be made of an inode; its place in the list is kept. */
 static int read_inode(struct fsck *f, struct sffs_inode *di, bool dead)
 {
@@ -283,6 +299,8 @@ static int read_inode(struct fsck *f, struct sffs_inode *di, bool dead)
 		if (fsck_store_inode(f, di))
 			return -1;
 	}
+	if (di->format == SFFS_FMT_INLINE && is_type(di, FSCK_S_IFREG) && allow_inline(f))
+		return -1;
 	if (di->format == SFFS_FMT_EXTENTS) {
 		bad = fsck_claim_extents(f, fi, di);
 		if (bad && fsck_loss(f, "inode %llu: %u faults in the extent tree",

@@ -22,7 +22,7 @@ struct options {
 	char label[SFFS_LABEL_MAX + 1];
 	uuid_t uuid;
 	uint32_t lease_ms, heartbeat_ms, reclaim_rate;
-	bool force, discard, quiet, dry_run, quota;
+	bool force, discard, quiet, dry_run, quota, no_inline;
 };
 
 static const struct option long_options[] = {
@@ -37,6 +37,7 @@ static const struct option long_options[] = {
 	{ "lease", required_argument, NULL, 'l' },
 	{ "reclaim", required_argument, NULL, 'r' },
 	{ "quota", no_argument, NULL, 'Q' },
+	{ "no-inline", no_argument, NULL, 'I' },
 	{ "populate", required_argument, NULL, 'P' },
 	{ "no-discard", no_argument, NULL, 'K' },
 	{ "dry-run", no_argument, NULL, 'd' },
@@ -61,6 +62,7 @@ static void usage(FILE *f)
 	      "  -l, --lease SECONDS     until a silent host counts as dead, 2 to 300 (10)\n"
 	      "  -r, --reclaim RATE      off, low, medium, high or MB/s (medium)\n"
 	      "  -Q, --quota             keep user, group and project quota\n"
+	      "  -I, --no-inline         keep the data of small files out of their inodes\n"
 	      "  -P, --populate DIR      copy the content of a directory onto the volume\n"
 	      "  -K, --no-discard        do not give the device's blocks back first\n"
 	      "  -d, --dry-run           print the geometry, write nothing\n"
@@ -146,6 +148,9 @@ static int parse_option(struct options *o, int c, const char *arg)
 	case 'Q':
 		o->quota = true;
 		break;
+	case 'I':
+		o->no_inline = true;
+		break;
 	case 'P':
 		o->populate = arg;
 		break;
@@ -168,7 +173,7 @@ static int parse_args(struct options *o, int argc, char **argv)
 {
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "fL:U:n:N:J:g:S:l:r:QP:KdqhV", long_options,
+	while ((c = getopt_long(argc, argv, "fL:U:n:N:J:g:S:l:r:QIP:KdqhV", long_options,
 				NULL)) != -1) {
 		sffs_common_option(c, usage);
 		ret = parse_option(o, c, optarg);
@@ -196,6 +201,7 @@ static void fill_super(struct sffs_volume *vol, const struct options *o)
 	memcpy(sb->name, "SFFS", 4);
 	sb->version = htole32(SFFS_FORMAT_VERSION);
 	sb->ro_compat = htole64(o->quota ? SFFS_RO_COMPAT_QUOTA : 0);
+	sb->incompat = htole64(o->no_inline ? 0 : SFFS_INCOMPAT_INLINE);
 	memcpy(sb->uuid, o->uuid, sizeof(sb->uuid));
 	memcpy(sb->label, o->label, sizeof(sb->label));
 	sb->blocks = htole64(g->blocks);
@@ -431,6 +437,8 @@ static void print_geometry(const struct options *o, const struct sffs_geometry *
 	       o->heartbeat_ms / 1000.0);
 	printf("  reclaim        %s\n", sffs_format_rate(o->reclaim_rate, b, sizeof(b)));
 	printf("  quota          %s\n", o->quota ? "user, group, project" : "not kept");
+	printf("  small files    %s\n",
+	       o->no_inline ? "in blocks of their own" : "in their inodes");
 	printf("  super block    %u; backups", SFFS_SUPER_BLOCK);
 	for (uint64_t i = 0; i < g->groups; i = i < 1 ? 1 : i < 3 ? 3 : i * 3)
 		printf(" %llu", (unsigned long long)sffs_geometry_group(g, i) + SFFS_GROUP_BACKUP);

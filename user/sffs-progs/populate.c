@@ -248,6 +248,13 @@ static int copy_file(struct populate *p, struct sffs_inode *di, int dirfd, const
 
 	if (fd < 0)
 		return failed(name, "open");
+	if (size <= SFFS_INODE_AREA && le64toh(p->vol->sb.incompat) & SFFS_INCOMPAT_INLINE) {
+		di->format = SFFS_FMT_INLINE;
+		if (pread(fd, di->area, size, 0) < 0)
+			ret = failed(name, "copy");
+		close(fd);
+		return ret;
+	}
 	while ((uint64_t)end < size) {
 		from = lseek(fd, end, SEEK_DATA);
 		if (from < 0)
