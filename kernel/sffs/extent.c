@@ -461,14 +461,18 @@ out:
  * @map: what is there now; starts at @file_block
  *
  * Context: starts a transaction; the inode's cluster lock is held exclusively.
- * Return: 0, -ENOSPC, or an error.
+ * Return: 0, -ENOSPC, -EDQUOT, or an error.
  */
 int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_map *map)
 {
 	struct sffs_tx tx;
+	s64 have;
 	u64 goal;
 	int err;
 
+	have = sffs_quota_want(inode, min_t(u64, want, SFFS_BITMAP_BITS));
+	if (have < 0)
+		return have;
 	err = sffs_map_goal_of(inode, file_block, &goal);
 	if (err)
 		return err;
@@ -480,7 +484,7 @@ int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_ma
 	if (err)
 		return err;
 	down_write(&SFFS_I(inode)->tree_sem);
-	err = sffs_map_fill(&tx, inode, file_block, want, map);
+	err = sffs_map_fill(&tx, inode, file_block, have, map);
 	return sffs_map_finish(&tx, inode, err);
 }
 

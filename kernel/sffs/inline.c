@@ -201,7 +201,8 @@ int sffs_inline_end_locked(struct inode *inode)
 		return -ENOMEM;
 	sffs_tx_init(&tx, inode->i_sb);
 	if (i_size_read(inode)) {
-		err = sffs_tx_reserve(&tx, si->bh->b_blocknr, 1);
+		err = min_t(s64, sffs_quota_want(inode, 1), 0) ?:
+		      sffs_tx_reserve(&tx, si->bh->b_blocknr, 1);
 		if (err)
 			goto free;
 	}

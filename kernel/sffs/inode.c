@@ -284,6 +284,8 @@ int sffs_store_inode(struct sffs_tx *tx, struct inode *inode)
 
 	if (err)
 		return err;
+	if (unlikely(SFFS_SB(inode->i_sb)->quota))
+		sffs_quota_store(tx, inode, di);
 	di->mode = cpu_to_le32(inode->i_mode);
 	di->nlink = cpu_to_le32(inode->i_nlink);
 	di->uid = cpu_to_le32(i_uid_read(inode));
@@ -552,11 +554,31 @@ unlock:
 	return err;
 }
 
+/* Who gets the inode by chown(2) must have room for it. */
+static int sffs_setattr_quota(struct mnt_idmap *idmap, struct inode *inode, struct iattr *attr)
+{
+	struct user_namespace *ns = i_user_ns(inode);
+	kuid_t uid = inode->i_uid;
+	kgid_t gid = inode->i_gid;
+
+	if (i_uid_needs_update(idmap, attr, inode))
+		uid = from_vfsuid(idmap, ns, attr->ia_vfsuid);
+	if (i_gid_needs_update(idmap, attr, inode))
+		gid = from_vfsgid(idmap, ns, attr->ia_vfsgid);
+	if (uid_eq(uid, inode->i_uid) && gid_eq(gid, inode->i_gid))
+		return 0;
+	return sffs_quota_transfer(inode, from_kuid(ns, uid), from_kgid(ns, gid),
+				   SFFS_I(inode)->project);
+}
+
 static int sffs_setattr_rest(struct mnt_idmap *idmap, struct inode *inode, struct iattr *attr)
 {
 	struct sffs_tx tx;
 	int err, err2;
 
+	err = sffs_setattr_quota(idmap, inode, attr);
+	if (err)
+		return err;
 	sffs_tx_init(&tx, inode->i_sb);
 	err = sffs_tx_start(&tx, 1);
 	if (err)
@@ -622,6 +644,7 @@ static int sffs_delete_inode(struct inode *inode)
 	if (!err) {
 		err = sffs_tx_access(&tx, SFFS_I(inode)->bh);
 		if (!err) {
+			sffs_quota_release(&tx, inode, sffs_raw(inode));
 			sffs_raw(inode)->mode = 0;
 			sffs_raw(inode)->nlink = 0;
 			sffs_raw(inode)->orphan = 0;

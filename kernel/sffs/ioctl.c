@@ -60,7 +60,7 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 {
 	struct inode *inode = d_inode(dentry);
 	struct sffs_inode_info *si = SFFS_I(inode);
-	u32 raw = 0, known = 0;
+	u32 raw = 0, known = 0, project;
 	unsigned int i;
 	int err;
 
@@ -76,7 +76,10 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
-	err = sffs_store_flags(inode, raw, fa->fsx_valid ? fa->fsx_projid : si->project);
+	project = fa->fsx_valid ? fa->fsx_projid : si->project;
+	err = sffs_quota_transfer(inode, i_uid_read(inode), i_gid_read(inode), project);
+	if (!err)
+		err = sffs_store_flags(inode, raw, project);
 	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	return err;
 }

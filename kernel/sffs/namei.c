@@ -175,12 +175,32 @@ static int sffs_make_started(struct sffs_make *mk, struct inode **result)
 	return err;
 }
 
+/* May the owners that the inode will have own one more? As inode_init_owner() has them. */
+static int sffs_make_quota(struct sffs_make *mk)
+{
+	struct super_block *sb = mk->dir->i_sb;
+	struct sffs_inode_info *dir = SFFS_I(mk->dir);
+	kgid_t gid = mk->dir->i_mode & S_ISGID ? mk->dir->i_gid :
+		     mapped_fsgid(mk->idmap, sb->s_user_ns);
+	u32 ids[] = {
+		from_kuid(sb->s_user_ns, mapped_fsuid(mk->idmap, sb->s_user_ns)),
+		from_kgid(sb->s_user_ns, gid),
+		dir->flags & SFFS_INODE_PROJINHERIT ? dir->project : 0,
+	};
+	s64 blocks = 0;
+
+	return sffs_quota_check(sb, ids, &blocks, 1);
+}
+
 static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
 {
 	struct super_block *sb = mk->dir->i_sb;
 	int err, err2;
 
 	*result = NULL;
+	err = sffs_make_quota(mk);
+	if (err)
+		return err;
 	err = posix_acl_create(mk->dir, &mk->mode, &mk->default_acl, &mk->acl);
 	if (err)
 		return err;
@@ -282,6 +302,13 @@ static int sffs_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file 
 
 /* ---- Links ---- */
 
+/* What a directory hands its project down to does not come from another one. */
+static bool sffs_project_fits(struct inode *dir, struct inode *inode)
+{
+	return !(SFFS_I(dir)->flags & SFFS_INODE_PROJINHERIT) ||
+	       SFFS_I(dir)->project == SFFS_I(inode)->project;
+}
+
 static int sffs_link_started(struct sffs_tx *tx, struct inode *dir, struct dentry *dentry,
 			     struct inode *inode)
 {
@@ -304,6 +331,8 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 	struct sffs_tx tx;
 	int err, err2;
 
+	if (!sffs_project_fits(dir, inode))
+		return -EXDEV;
 	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
@@ -603,6 +632,9 @@ static int sffs_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct de
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
+	if (!sffs_project_fits(new_dir, r.inode) ||
+	    ((flags & RENAME_EXCHANGE) && !sffs_project_fits(old_dir, r.target)))
+		return -EXDEV;
 	err = sffs_rename_lock(&r);
 	if (err)
 		return err;

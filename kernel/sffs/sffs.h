@@ -101,6 +101,8 @@ void sffs_gate_exit(void);
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
  * @fixed: the fixed locks
+ * @quota_wanted: types of quota that mount options name, a bit each
+ * @quota: what is kept about users, groups and projects, or NULL
  */
 struct sffs_sb_info {
 	struct super_block *sb;
@@ -127,6 +129,8 @@ struct sffs_sb_info {
 	u64 root_ino;
 	bool local;
 	bool inline_data;
+	unsigned int quota_wanted;
+	struct sffs_quota_info *quota;
 
 	struct sffs_group_info *groups;
 	atomic_t next_dir_group;
@@ -355,6 +359,7 @@ void sffs_busy_drop_all(struct sffs_sb_info *sbi);
  * @sb: the mount
  * @handle: running handle, or NULL while the transaction is planned
  * @nr: groups in use in @group
+ * @quota_sync: moves changes of quota into the files
  * @urgent: gives space back or completes I/O, so may use the last blocks of a group
  * @group: in ascending order once started; what is reserved in each
  * @space_group: where sffs_alloc() takes blocks
@@ -368,6 +373,7 @@ struct sffs_tx {
 	struct super_block *sb;
 	handle_t *handle;
 	unsigned int nr;
+	bool quota_sync;
 	bool urgent;			/* may use what others must leave free */
 	struct {
 		struct sffs_group_info *g;
@@ -496,6 +502,23 @@ void sffs_io_work(struct work_struct *work);
 long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 int sffs_shift_finish(struct inode *inode);
 int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
+
+/* quota.c, quotactl.c */
+struct sffs_quota_info;
+extern const struct quotactl_ops sffs_quotactl_ops;
+/* Blocks of the table of changes that one transaction may change: all there are, at most 16. */
+#define SFFS_QUOTA_CREDITS	16
+int sffs_quota_start(struct super_block *sb);
+int sffs_quota_recover(struct super_block *sb, u32 slot);
+void sffs_quota_stop(struct super_block *sb);
+void sffs_quota_enforce(struct super_block *sb);
+int sffs_quota_sync(struct super_block *sb);
+int sffs_quota_room(struct super_block *sb);
+void sffs_quota_store(struct sffs_tx *tx, struct inode *inode, const struct sffs_inode *di);
+void sffs_quota_release(struct sffs_tx *tx, struct inode *inode, const struct sffs_inode *di);
+int sffs_quota_check(struct super_block *sb, const u32 *ids, s64 *blocks, s64 inodes);
+s64 sffs_quota_want(struct inode *inode, s64 want);
+int sffs_quota_transfer(struct inode *inode, u32 uid, u32 gid, u32 project);
 
 /* inline.c: the files whose data is in the inode */
 bool sffs_inline_fill(struct inode *inode, struct folio *folio);

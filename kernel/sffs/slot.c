@@ -277,7 +277,12 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	sbi->journal->j_commit_callback = sffs_commit_callback;
 	INIT_DELAYED_WORK(&sbi->heartbeat, sffs_heartbeat);
 	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
-	err = sffs_orphan_load(sb, &left);
+	err = sffs_quota_start(sb);
+	for (slot = 0; !err && slot < sbi->slots; slot++)
+		if (dead & BIT_ULL(slot))
+			err = sffs_quota_recover(sb, slot);
+	if (!err)
+		err = sffs_orphan_load(sb, &left);
 	if (!err && left)
 		dead |= BIT_ULL(sbi->slot);
 	for (slot = 0; !err && slot < sbi->slots; slot++) {
@@ -318,6 +323,7 @@ void sffs_slot_release(struct super_block *sb)
 
 	if (!sbi->journal)
 		return;
+	sffs_quota_stop(sb);
 	cancel_delayed_work_sync(&sbi->heartbeat);
 	err = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;

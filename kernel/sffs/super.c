@@ -15,6 +15,8 @@
 
 struct sffs_options {
 	bool local;
+	bool quota_given;
+	unsigned int quota;		/* types to be enforced, a bit each */
 };
 
 /* ---- The super block ---- */
@@ -245,8 +247,15 @@ static int sffs_freeze_fs(struct super_block *sb)
 
 static int sffs_show_options(struct seq_file *seq, struct dentry *root)
 {
-	if (SFFS_SB(root->d_sb)->local)
+	static const char * const quota[] = { ",usrquota", ",grpquota", ",prjquota" };
+	const struct sffs_sb_info *sbi = SFFS_SB(root->d_sb);
+	int type;
+
+	if (sbi->local)
 		seq_puts(seq, ",local");
+	for (type = 0; type < SFFS_QUOTA_TYPES; type++)
+		if (sbi->quota_wanted & BIT(type))
+			seq_puts(seq, quota[type]);
 	return 0;
 }
 
@@ -274,6 +283,8 @@ static void sffs_init_sb(struct super_block *sb, struct sffs_sb_info *sbi)
 	sb->s_op = &sffs_super_ops;
 	sb->s_xattr = sffs_xattr_handlers;
 	sb->s_export_op = &sffs_export_ops;
+	sb->s_qcop = &sffs_quotactl_ops;
+	sb->s_quota_types = QTYPE_MASK_USR | QTYPE_MASK_GRP | QTYPE_MASK_PRJ;
 	sb->s_blocksize = SFFS_BLOCK_SIZE;
 	sb->s_blocksize_bits = SFFS_BLOCK_SHIFT;
 	sb->s_maxbytes = min_t(u64, SFFS_MAX_FILE_BLOCKS << SFFS_BLOCK_SHIFT,
@@ -317,6 +328,13 @@ static int sffs_recover_volume(struct super_block *sb, dev_t dev, struct fs_cont
 	return err;
 }
 
+static bool sffs_has_quota(struct sffs_sb_info *sbi)
+{
+	const struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+
+	return raw->ro_compat & cpu_to_le64(SFFS_RO_COMPAT_QUOTA);
+}
+
 static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct sffs_options *opt = fc->fs_private;
@@ -328,6 +346,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 
 	sbi->sb = sb;
 	sbi->local = opt->local;
+	sbi->quota_wanted = opt->quota;
 	if (!fc->source)
 		return invalf(fc, "no device");
 	err = lookup_bdev(fc->source, &dev);
@@ -351,6 +370,10 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		return err;
 	sffs_init_sb(sb, sbi);
+	if (opt->quota && !sffs_has_quota(sbi)) {
+		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
+		return -EINVAL;
+	}
 	err = super_setup_bdi(sb);
 	if (!err)
 		err = sffs_groups_init(sbi);
@@ -364,6 +387,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 static int sffs_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
+	struct sffs_options *opt = fc->fs_private;
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 
 	sync_filesystem(sb);
@@ -375,15 +399,28 @@ static int sffs_reconfigure(struct fs_context *fc)
 		errorf(fc, "shut down; unmount it first");
 		return -EROFS;
 	}
+	if (opt->quota && !sffs_has_quota(sbi)) {
+		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
+		return -EINVAL;
+	}
+	if (opt->quota_given) {
+		sbi->quota_wanted = opt->quota;
+		sffs_quota_enforce(sb);
+	}
 	return 0;
 }
 
 /* ---- Context ---- */
 
-enum { SFFS_OPT_LOCAL };
+enum { SFFS_OPT_USER, SFFS_OPT_GROUP, SFFS_OPT_PROJECT, SFFS_OPT_NOQUOTA, SFFS_OPT_LOCAL };
 
 static const struct fs_parameter_spec sffs_parameters[] = {
 	fsparam_flag("local", SFFS_OPT_LOCAL),
+	fsparam_flag("usrquota", SFFS_OPT_USER),
+	fsparam_flag("grpquota", SFFS_OPT_GROUP),
+	fsparam_flag("prjquota", SFFS_OPT_PROJECT),
+	fsparam_flag("quota", SFFS_OPT_USER),
+	fsparam_flag("noquota", SFFS_OPT_NOQUOTA),
 	{ }
 };
 
@@ -395,7 +432,19 @@ static int sffs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 
 	if (id < 0)
 		return id;
-	opt->local = true;
+	switch (id) {
+	case SFFS_OPT_LOCAL:
+		opt->local = true;
+		break;
+	case SFFS_OPT_NOQUOTA:
+		opt->quota = 0;
+		opt->quota_given = true;
+		break;
+	default:
+		opt->quota |= BIT(id);
+		opt->quota_given = true;
+		break;
+	}
 	return 0;
 }
 

@@ -183,6 +183,7 @@ void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb)
 	tx->sb = sb;
 	tx->handle = NULL;
 	tx->nr = 0;
+	tx->quota_sync = false;
 	tx->urgent = false;
 	tx->space_group = NULL;
 	tx->inode_group = NULL;
@@ -359,6 +360,13 @@ int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 	if (unlikely(!sbi->journal)) {
 		err = -EROFS;
 		goto fail;
+	}
+	if (unlikely(sbi->quota)) {
+		credits += SFFS_QUOTA_CREDITS;
+		if (!tx->quota_sync && !journal_current_handle())
+			err = sffs_quota_room(tx->sb);
+		if (err)
+			goto fail;
 	}
 	sffs_tx_sort(tx);
 	for (i = 0; i < tx->nr; i++) {

@@ -538,6 +538,11 @@ static int sffs_xattr_plan(struct sffs_tx *tx, struct inode *inode, int index, c
 	} else if (err == -ENODATA) {
 		err = sffs_xattr_check_room(inode, need, NULL);
 	}
+	if (!err && size > SFFS_XATTR_VALUE_INLINE) {
+		s64 have = sffs_quota_want(inode, blocks - 1);
+
+		err = have < blocks - 1 ? -EDQUOT : 0;
+	}
 	if (!err && value)
 		err = sffs_tx_reserve(tx, SFFS_I(inode)->bh->b_blocknr, blocks);
 	return err;

@@ -14,6 +14,7 @@
 
 #include "meta.h"
 #include "slots.h"
+#include "usage.h"
 
 #define SLOT		1U	/* of the host that died */
 #define INCARNATION	7U
@@ -307,6 +308,48 @@ static void make_quota(struct sffs_volume *vol)
 	need(!sffs_vol_write(vol, block, &qb), "cannot write the quota file");
 }
 
+/* What the inodes of a chunk use. */
+static void count_chunk(struct sffs_volume *vol, struct sffs_usage *u, uint64_t block)
+{
+	struct sffs_chunk ck;
+	struct sffs_inode di;
+
+	get(vol, &ck, SFFS_MAGIC_CHUNK, block);
+	for (unsigned int i = 0; i < SFFS_CHUNK_INODES; i++) {
+		if (le64toh(ck.free_mask) >> i & 1)
+			continue;
+		get_inode(vol, sffs_make_ino(block, i), &di);
+		if (!(le32toh(di.flags) & SFFS_INODE_SYSTEM))
+			sffs_usage_add(u, &di);
+	}
+}
+
+/* The changes of slot 0 make up for what has been made here. */
+static void balance(struct sffs_volume *vol)
+{
+	uint64_t area = le64toh(vol->sb.slot_area_block[SLOT]);
+	struct sffs_usage u = { 0 };
+	struct sffs_qchange_block qb;
+	struct sffs_group gh;
+	struct sffs_chunk ck;
+
+	for (uint32_t g = 0; g < vol->geo.groups; g++) {
+		uint64_t start = sffs_geometry_group(&vol->geo, g);
+
+		get(vol, &gh, SFFS_MAGIC_GROUP, start + SFFS_GROUP_HEADER);
+		for (uint32_t c = le32toh(gh.chunk_all); c; c = le32toh(ck.next_all)) {
+			count_chunk(vol, &u, start + c);
+			get(vol, &ck, SFFS_MAGIC_CHUNK, start + c);
+		}
+	}
+	get(vol, &qb, SFFS_MAGIC_QCHANGE, area + 1 + vol->geo.reclaim_blocks);
+	sffs_usage_changes(&u, &qb, -1);
+	sffs_usage_of(&u, SFFS_QUOTA_USER, 7)->blocks--;
+	sffs_usage_of(&u, SFFS_QUOTA_USER, 7)->inodes--;
+	need(!sffs_usage_store(&u, vol), "cannot write the changes of quota");
+	sffs_usage_free(&u);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t cut, locked;
@@ -324,6 +367,8 @@ int main(int argc, char **argv)
 	make_ranges(&vol, locked);
 	make_quota(&vol);
 	make_records(&vol, locked);
+	if (vol.sb.ro_compat)
+		balance(&vol);
 	sffs_volume_close(&vol);
 	return 0;
 }

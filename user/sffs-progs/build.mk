@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The programs of SFFS. They share the on-disk format with the module.
 sffs-lib	:= $(addprefix sffs-progs/,crc32c.c device.c geometry.c volume.c util.c fields.c \
-		   meta.c siphash.c build.c space.c slots.c)
+		   meta.c siphash.c build.c space.c slots.c usage.c)
 sffs-cflags	:= -I$(CURDIR)/../kernel/sffs -I$(CURDIR)/asvm
 sffs-libs	:= -lblkid -luuid
 

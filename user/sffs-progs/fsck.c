@@ -196,6 +196,7 @@ static int one_pass(struct fsck *f)
 	f->pass++;
 	sffs_space_free(&f->space);
 	sffs_space_init(&f->space, &f->vol);
+	sffs_usage_free(&f->usage);
 	/* Quota after data: it writes only blocks that are known to be no others'. */
 	return fsck_find_chunks(f) || fsck_read_inodes(f) || fsck_check_areas(f) ||
 	       fsck_check_data(f) || fsck_check_quota(f) || fsck_check_names(f) ||
@@ -221,7 +222,7 @@ static int check(struct fsck *f)
 		puts("free space is not checked, for not everything was repaired");
 		return 0;
 	}
-	if (fsck_check_groups(f) || fsck_check_locks(f))
+	if (fsck_check_groups(f) || fsck_check_locks(f) || fsck_check_usage(f))
 		return -1;
 	if (f->mode == FSCK_CHECK || f->stuck)
 		return 0;

@@ -15,6 +15,7 @@
 #include "build.h"
 #include "fields.h"
 #include "space.h"
+#include "usage.h"
 
 #define FSCK_S_IFMT	0170000U
 #define FSCK_S_IFDIR	0040000U
@@ -66,6 +67,7 @@ enum fsck_mode { FSCK_ASK, FSCK_CHECK, FSCK_PREEN, FSCK_REPAIR };
  * @max_inodes: how many @inode has room for
  * @dead_slots: slots of hosts that are gone, to be set free in the end
  * @orphans: deleted files that were freed
+ * @usage: what the inodes of this pass use
  */
 struct fsck {
 	struct sffs_volume vol;
@@ -79,6 +81,7 @@ struct fsck {
 	size_t nr_inodes, max_inodes;
 	uint64_t dead_slots;
 	unsigned int orphans;
+	struct sffs_usage usage;
 };
 
 /* ---- fsck.c ---- */
@@ -128,6 +131,9 @@ int fsck_check_groups(struct fsck *f);
 /* Lock records of all kinds, and the mailbox. */
 int fsck_check_locks(struct fsck *f);
 int fsck_check_quota(struct fsck *f);
+
+/* After all inodes: does the use that quota knows of come to what is used? */
+int fsck_check_usage(struct fsck *f);
 
 int fsck_read_inodes(struct fsck *f);
 int fsck_check_data(struct fsck *f);

@@ -494,6 +494,8 @@ static int finish_inode(struct fsck *f, struct fsck_inode *fi)
 	if (fi->flags & (FSCK_TREE | FSCK_XATTR))
 		return rebuild(f, fi, &di) < 0 ? -1 : 0;
 	changed |= check_counts(f, fi, &di);
+	if (!(fi->flags & FSCK_SYSTEM))
+		sffs_usage_add(&f->usage, &di);
 	return changed ? fsck_store_inode(f, &di) : 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "libsffs.h"
 #include "populate.h"
+#include "usage.h"
 #include "slots.h"
 
 /* Exit codes, as documented in mkfs.sffs(8). */
@@ -388,6 +389,19 @@ static int make_inode(struct sffs_volume *vol, uint64_t ino, bool dir)
 	return sffs_write_blocks(&vol->dev, block, &di, 1);
 }
 
+/* The root directory is the first that uses something. */
+static int make_usage(struct sffs_volume *vol)
+{
+	struct sffs_inode root = { 0 };
+	struct sffs_usage usage = { 0 };
+	int ret;
+
+	sffs_usage_add(&usage, &root);
+	ret = sffs_usage_store(&usage, vol);
+	sffs_usage_free(&usage);
+	return ret;
+}
+
 static int make_volume(struct sffs_volume *vol, const struct options *o)
 {
 	bool unmapped = o->discard && sffs_device_discard(&vol->dev);
@@ -411,6 +425,8 @@ static int make_volume(struct sffs_volume *vol, const struct options *o)
 	for (unsigned int i = 0; i < inodes; i++)
 		if (make_inode(vol, le64toh(vol->sb.root_ino) + i, i == 0))
 			return -1;
+	if (o->quota && make_usage(vol))
+		return -1;
 	if (o->populate && sffs_populate(vol, o->populate, unmapped))
 		return -1;
 	/* The super block last: a volume that is half made cannot be mounted. */

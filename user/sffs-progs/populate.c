@@ -12,6 +12,7 @@
 
 #include "build.h"
 #include "populate.h"
+#include "usage.h"
 #include "space.h"
 
 #define COPY_BLOCKS	64U
@@ -30,6 +31,7 @@ struct populate {
 	struct sffs_builder builder;
 	struct link *link;
 	size_t nr_links;
+	struct sffs_usage usage;
 };
 
 static int no_room(void)
@@ -347,6 +349,7 @@ static uint64_t copy_entry(struct populate *p, int dirfd, const char *name, uint
 	if (copy_content(p, &di, dirfd, name, st, parent) || copy_xattrs(p, &di, path, name) ||
 	    store_inode(p, &di))
 		return 0;
+	sffs_usage_add(&p->usage, &di);
 	if (shared) {
 		p->link = sffs_grow(p->link, p->nr_links + 1, sizeof(*p->link));
 		p->link[p->nr_links++] = (struct link){ st->st_dev, st->st_ino, ino, 1 };
@@ -503,7 +506,11 @@ int sffs_populate(struct sffs_volume *vol, const char *dir, bool unmapped)
 	ret = 0;
 	for (uint32_t g = 0; g < vol->geo.groups && g <= p.space.take_group && !ret; g++)
 		ret = write_group(&p, g, unmapped);
+	sffs_usage_add(&p.usage, &di);
+	if (!ret && vol->sb.ro_compat)
+		ret = sffs_usage_store(&p.usage, vol);
 out:
+	sffs_usage_free(&p.usage);
 	sffs_space_free(&p.space);
 	free(p.link);
 	return ret;
