@@ -27,6 +27,16 @@ static void sffs_touch_dir(struct inode *dir)
 	inode_inc_iversion(dir);
 }
 
+/* On a damaged disk an inode may have more names than its count says. */
+static int sffs_check_links(struct inode *inode)
+{
+	if (likely(inode->i_nlink))
+		return 0;
+	sffs_damage(inode->i_sb, SFFS_I(inode)->bh->b_blocknr, "inode %lu has a name and no links",
+		    inode->i_ino);
+	return -EFSCORRUPTED;
+}
+
 static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
 	struct inode *inode = NULL;
@@ -47,6 +57,13 @@ static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsi
 		inode = ERR_PTR(err);
 	}
 	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
+	if (!IS_ERR_OR_NULL(inode)) {
+		err = sffs_check_links(inode);
+		if (err) {
+			iput(inode);
+			return ERR_PTR(err);
+		}
+	}
 	return d_splice_alias(inode, dentry);
 }
 
@@ -361,6 +378,16 @@ unlock_dir:
 	return err;
 }
 
+/* A directory has lost a subdirectory. One that has names never gets less than two links. */
+static void sffs_lose_subdir(struct inode *dir)
+{
+	if (likely(dir->i_nlink > 2))
+		drop_nlink(dir);
+	else
+		sffs_damage(dir->i_sb, SFFS_I(dir)->bh->b_blocknr,
+			    "directory %lu has more subdirectories than links", dir->i_ino);
+}
+
 /* An inode has lost one name; the last one puts it into the orphan table. */
 static int sffs_lose_name(struct sffs_tx *tx, struct inode *inode)
 {
@@ -384,7 +411,7 @@ static int sffs_unlink_started(struct sffs_tx *tx, struct inode *dir, struct den
 	if (err)
 		return err;
 	if (S_ISDIR(inode->i_mode))
-		drop_nlink(dir);
+		sffs_lose_subdir(dir);
 	sffs_touch_dir(dir);
 	return sffs_store_inode(tx, dir) ?: sffs_lose_name(tx, inode);
 }
@@ -401,6 +428,9 @@ static int sffs_unlink(struct inode *dir, struct dentry *dentry)
 	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_dir;
+	err = sffs_check_links(inode);
+	if (err)
+		goto unlock;
 	err = -ENOTEMPTY;
 	if (S_ISDIR(inode->i_mode) && !sffs_dir_empty(inode))
 		goto unlock;
@@ -500,7 +530,7 @@ static void sffs_rename_reparent(struct inode *inode, struct inode *from, struct
 	if (!S_ISDIR(inode->i_mode) || from == to)
 		return;
 	SFFS_I(inode)->parent = to->i_ino;
-	drop_nlink(from);
+	sffs_lose_subdir(from);
 	inc_nlink(to);
 }
 
@@ -576,7 +606,7 @@ static int sffs_rename_move(struct sffs_rename *r)
 	sffs_rename_reparent(r->inode, r->old_dir, r->new_dir);
 	if (r->target) {
 		if (S_ISDIR(r->target->i_mode))
-			drop_nlink(r->new_dir);
+			sffs_lose_subdir(r->new_dir);
 		err = sffs_lose_name(&r->tx, r->target);
 	}
 	return err ?: sffs_rename_store(r);
@@ -585,8 +615,9 @@ static int sffs_rename_move(struct sffs_rename *r)
 static int sffs_rename_plan(struct sffs_rename *r)
 {
 	struct super_block *sb = r->old_dir->i_sb;
-	int err = sffs_orphan_room(sb);
+	int err = r->target ? sffs_check_links(r->target) : 0;
 
+	err = err ?: sffs_orphan_room(sb);
 	if (err)
 		return err;
 	sffs_tx_init(&r->tx, sb);

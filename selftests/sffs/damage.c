@@ -438,4 +438,30 @@ TEST_F(damage, names_out_of_order)
 	EXPECT_EQ(0, volume_umount(&self->work));
 }
 
+/* A file of two names and one link: the first name goes, with it the file; the second stays. */
+TEST_F(damage, more_names_than_links)
+{
+	struct image *im = &self->im;
+	struct sffs_inode *di = NULL;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < im->nr_blocks; i++) {
+		di = (void *)(im->data + im->block[i] * SFFS_BLOCK_SIZE);
+		if (le32toh(di->h.magic) == SFFS_MAGIC_INODE && S_ISREG(le32toh(di->mode)) &&
+		    le32toh(di->nlink) == 2)
+			break;
+	}
+	ASSERT_GT(im->nr_blocks, i);
+	di->nlink = htole32(1);
+	ASSERT_EQ(0, write_back(im, &self->base, &self->work, im->block[i]));
+	ASSERT_EQ(0, volume_mount(&self->work, 0, "local"));
+	ASSERT_EQ(0, stat(in(&self->work, "a/b/data"), &st));
+	ASSERT_EQ(0, stat(in(&self->work, "hard"), &st));
+	EXPECT_EQ(0, unlink(in(&self->work, "hard")));
+	EXPECT_EQ(-1, unlink(in(&self->work, "a/b/data")));
+	EXPECT_EQ(EUCLEAN, errno);
+	EXPECT_EQ(0, volume_umount(&self->work));
+}
+
 TEST_HARNESS_MAIN
