@@ -203,7 +203,7 @@ TEST_F_TIMEOUT(log, ring_of_pages, 60)
 	struct vt_blk_opts opts = {
 		.disk = variant->disk,
 		.packed = variant->packed,
-		.num = 1024,
+		.num = 512,
 	};
 	struct vt_req *req;
 	struct vt_queue *vq;
@@ -214,7 +214,7 @@ TEST_F_TIMEOUT(log, ring_of_pages, 60)
 	vq = self->blk.vq;
 	req = vt_req_new(&self->blk.mem, 512);
 	ASSERT_EQ(0, set_log(self, true));
-	for (i = 0; i < 1050; i++) {
+	for (i = 0; i < 530; i++) {
 		unsigned int at = vq->next_used % vq->num;
 
 		clear(self);
