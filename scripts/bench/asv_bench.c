@@ -223,13 +223,21 @@ static int open(struct inode *inode, struct file *f)
 
 static ssize_t write(struct file *f, const char __user *buf, size_t n, loff_t *pos)
 {
-	char first = 0;
+	char line[32] = "";
+	unsigned int number;
 
-	if (n && get_user(first, buf))
+	if (copy_from_user(line, buf, min(n, sizeof(line) - 1)))
 		return -EFAULT;
-	counting = false;
-	nwindows = 0;
-	armed = first == 'e';
+	if (sscanf(line, "begin %u", &number) == 1) {
+		begin(number);
+	} else if (sscanf(line, "end %u", &number) == 1) {
+		store(number);
+		counting = false;
+	} else {
+		counting = false;
+		nwindows = 0;
+		armed = !strncmp(line, "exec", 4);
+	}
 	return n;
 }
 
