@@ -28,6 +28,7 @@
 #include <compat.h>
 #include <compat-fs.h>
 
+#include "pure.h"
 #include "sffs_format.h"
 
 #undef pr_fmt
@@ -405,8 +406,6 @@ struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic,
 struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, u64 owner);
 bool sffs_leaf_valid(const struct buffer_head *bh);
 void sffs_set_leaf_valid(struct buffer_head *bh);
-bool sffs_crc_ok(const void *buf, size_t len, u32 seed);
-void sffs_set_crc(void *buf, size_t len, u32 seed);
 void sffs_frozen(struct jbd2_buffer_trigger_type *type, struct buffer_head *bh, void *data,
 		 size_t size);
 __printf(3, 4) void sffs_damage(struct super_block *sb, u64 block, const char *fmt, ...);
