@@ -4,6 +4,7 @@
 #define _SFFS_PURE_H
 
 #ifdef __KERNEL__
+#include <linux/compiler_attributes.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/byteorder.h>
@@ -19,6 +20,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s16 s16;
 typedef __s32 s32;
+#define fallthrough	__attribute__((__fallthrough__))
 #define le16_to_cpu	le16toh
 #define le32_to_cpu	le32toh
 #define le64_to_cpu	le64toh

@@ -9,10 +9,16 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/tap.sh
 . ./tap.sh
 
-# mutant TEST SOURCE RULE EXPRESSION
+# mutant TEST FILE RULE EXPRESSION
 mutant()
 {
-	local name="$2 without a rule: $3" m=$work/m
+	local name="$2 without a rule: $3" m=$work/m sources=() long=${ASV_LONG:-}
+
+	case $1 in
+	records) sources=(lockrec.c) ;;
+	mailbox) sources=(mail.c) ;;
+	nodes)	sources=(lockstate.c lockrec.c) long=1 ;;
+	esac
 
 	rm -rf "$m" && mkdir "$m" && cp ./*.c ./*.h "$m"
 	sed -i "$4" "$m/$2"
@@ -20,10 +26,10 @@ mutant()
 		echo "# nothing in $2 that is '$4'"
 		ktap_test_fail "$name"
 	elif ! cc -std=gnu11 -w -D_GNU_SOURCE -fno-strict-aliasing -I"$m" -o "$m/test" \
-			"$m/$1.c" "$m/$2" 2> "$m/log"; then
+			"$m/$1.c" "${sources[@]/#/$m/}" 2> "$m/log"; then
 		sed 's/^/# /' "$m/log"
 		ktap_test_fail "$name"
-	elif timeout 60 "$m/test" > "$m/log" 2>&1; then
+	elif ASV_LONG=$long timeout 60 "$m/test" > "$m/log" 2>&1; then
 		ktap_test_fail "$name"
 	else
 		ktap_test_pass "$name"
@@ -64,4 +70,38 @@ records 'check the checksum' 's/^	       sffs_crc_ok(.*) \&\&$//'
 records 'check the number' 's/le64_to_cpu(rec->number) == id->number \&\& //'
 records 'check tickets' 's/^		if (age(rec, i) <= 0)$/		if (0)/'
 records 'check slots' 's/ || (named \&\& i >= max_slots)//'
+
+mailbox()
+{
+	mutant mailbox mail.c "$@"
+}
+
+mailbox 'no more than fit' 's/box->count == SFFS_MAIL_REQUESTS/0/'
+mailbox 'each resource once' 's/^	if (!req) {$/	{/'
+mailbox 'close the gap' 's/^	\*req = box->req\[--box->count\];/	--box->count;/'
+mailbox 'say what changed' '0,/box->changed = true/s/box->changed = true//'
+mailbox 'check the sums' 's/^	       sffs_crc_ok(.*) \&\&$//'
+mailbox 'check the place' 's/mail->sender == id->sender \&\& //'
+mailbox 'check the count' 's/le16_to_cpu(mail->count) <= SFFS_MAIL_REQUESTS/1/'
+mailbox 'a request to this incarnation' 's/le32_to_cpu(req->holder_inc) == id->receiver_inc/1/'
+mailbox 'a sector of this incarnation' 's/le32_to_cpu(mail->sender_inc) == id->sender_inc/1/'
+
+nodes()
+{
+	mutant nodes "$@"
+}
+
+nodes lockstate.h 'no new users while giving up' 's/if (c->state != SFFS_LS_EXCLUSIVE \&\&/if (c->state != SFFS_LS_EXCLUSIVE \&\& c->state != SFFS_LS_DRAIN \&\&/'
+nodes lockstate.h 'shared is not exclusive' 's/ || mode == SFFS_LOCK_EXCLUSIVE))/))/'
+nodes lockstate.c 'wait for the users' '/^	case SFFS_LS_DRAIN:$/{n;s/if (.*)/if (0)/}'
+nodes lockstate.c 'flush' 's/SFFS_LS_FLUSH : SFFS_LS_RELEASE/SFFS_LS_REVOKE : SFFS_LS_RELEASE/'
+nodes lockstate.c 'revoke' 's/c->state = SFFS_LS_REVOKE;/c->state = SFFS_LS_RELEASE;/'
+nodes lockstate.c 'unmap' 's/return SFFS_LA_UNMAP;/c->state = c->held == 2 ? SFFS_LS_FLUSH : SFFS_LS_RELEASE; return SFFS_LA_NONE;/'
+nodes lockstate.c 'drop what is cached at another version' 's/c->drop = !c->known || .*;/c->drop = !c->known;/'
+nodes lockstate.c 'drop what a dead mount knew' 's/c->drop = !c->known || .*;/c->drop = 0;/'
+nodes lockstate.c 'a waiter takes its turn, wanted or not' 's/^		mode = news.waits;/		return SFFS_LA_POLL;/'
+nodes lockstate.c 'given up only when the record says so' 's/^	if (news->held == c->held .*)$/	if (0)/;s/^	if (news->held)$/	if (0)/'
+nodes lockstate.c 'look at what others want' 's/c->wanted = news.wanted;/c->wanted = 0;/'
+nodes lockstate.c 'look when asked' 's/(c->look || upgrade)/upgrade/'
+nodes lockstate.c 'enter the waiters' 's/if (!c->entered)$/if (0)/'
 finish

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The states of a lock. */
+#include "lockstate.h"
+
+enum {
+	CHANGE_TAKE,
+	CHANGE_ENTER,
+	CHANGE_RELEASE,
+	CHANGE_DOWNGRADE,
+};
+
+static enum sffs_lock_action change(struct sffs_lock_core *c, u8 what, enum sffs_lock_mode mode)
+{
+	c->change = what;
+	c->change_mode = mode;
+	return SFFS_LA_CHANGE;
+}
+
+/* What the tasks that wait want: exclusive serves all. */
+static enum sffs_lock_mode wish(const struct sffs_lock_core *c)
+{
+	if (c->waiting[SFFS_LOCK_EXCLUSIVE])
+		return SFFS_LOCK_EXCLUSIVE;
+	return c->waiting[SFFS_LOCK_SHARED] ? SFFS_LOCK_SHARED : SFFS_LOCK_NONE;
+}
+
+/* Tasks that wait for what the node holds. */
+static unsigned int fitting(const struct sffs_lock_core *c)
+{
+	return c->waiting[SFFS_LOCK_SHARED] +
+	       (c->held == SFFS_LOCK_EXCLUSIVE ? c->waiting[SFFS_LOCK_EXCLUSIVE] : 0);
+}
+
+/* The record names this node: at the version that it left, what it has cached is good. */
+static void granted(struct sffs_lock_core *c, const struct sffs_lockrec_news *news)
+{
+	c->held = news->held;
+	c->version = news->version;
+	c->owed = fitting(c);
+	c->drop = !c->known || news->before != c->left;
+	if (c->drop)
+		c->state = SFFS_LS_ASKING;
+	else
+		c->state = c->held == SFFS_LOCK_EXCLUSIVE ? SFFS_LS_EXCLUSIVE : SFFS_LS_SHARED;
+}
+
+/* The node is out of the record, or in it by a later image. */
+static void given_up(struct sffs_lock_core *c)
+{
+	c->left = c->version;
+	c->known = true;
+	c->held = SFFS_LOCK_NONE;
+	c->upgrade = false;
+	c->quit = false;
+	c->state = SFFS_LS_NONE;
+}
+
+static enum sffs_lock_action step_asking(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+					 const struct sffs_lock_record *rec)
+{
+	enum sffs_lock_mode mode = wish(c);
+	struct sffs_lockrec_news news;
+
+	if (c->drop)
+		return SFFS_LA_DROP;
+	if (!c->fresh)
+		return SFFS_LA_READ;
+	if (!mode && !c->entered) {
+		c->state = SFFS_LS_NONE;
+		return SFFS_LA_NONE;
+	}
+	/* A waiter whose tasks have gone takes its turn all the same: others wait behind. */
+	if (!mode) {
+		sffs_lockrec_read(id, rec, &news);
+		mode = news.waits;
+	}
+	if (sffs_lockrec_can_take(id, rec, mode))
+		return change(c, CHANGE_TAKE, mode);
+	if (!c->entered)
+		return change(c, CHANGE_ENTER, mode);
+	return SFFS_LA_POLL;
+}
+
+static enum sffs_lock_action step_held(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+				       const struct sffs_lock_record *rec, u64 now)
+{
+	bool upgrade = c->held == SFFS_LOCK_SHARED && c->waiting[SFFS_LOCK_EXCLUSIVE];
+
+	/* Tasks that were just woken come first, or the lock would go round for nothing. */
+	if (c->owed && fitting(c))
+		return SFFS_LA_NONE;
+	if (!c->fresh && (c->look || upgrade))
+		return SFFS_LA_READ;
+	if (upgrade && sffs_lockrec_can_take(id, rec, SFFS_LOCK_EXCLUSIVE))
+		return change(c, CHANGE_TAKE, SFFS_LOCK_EXCLUSIVE);
+	if (!upgrade && !c->quit) {
+		if (c->wanted == SFFS_LOCK_NONE ||
+		    (c->wanted == SFFS_LOCK_SHARED && c->held == SFFS_LOCK_SHARED))
+			return SFFS_LA_NONE;
+		if (now < c->keep_until)
+			return SFFS_LA_KEEP;
+	}
+	c->upgrade = upgrade;
+	c->state = SFFS_LS_DRAIN;
+	return SFFS_LA_NONE;
+}
+
+static enum sffs_lock_action step_release(struct sffs_lock_core *c)
+{
+	if (!c->fresh)
+		return SFFS_LA_READ;
+	if (c->upgrade)
+		return change(c, CHANGE_ENTER, SFFS_LOCK_EXCLUSIVE);
+	if (c->held == SFFS_LOCK_EXCLUSIVE && c->wanted == SFFS_LOCK_SHARED && !c->quit)
+		return change(c, CHANGE_DOWNGRADE, SFFS_LOCK_SHARED);
+	return change(c, CHANGE_RELEASE, SFFS_LOCK_NONE);
+}
+
+/* The worker begins a run: it has not read the record. */
+void sffs_ls_begin(struct sffs_lock_core *c)
+{
+	c->fresh = false;
+}
+
+/**
+ * sffs_ls_step() - what is to be done now?
+ * @c: the lock
+ * @id: its resource, and this node
+ * @rec: the record as sffs_ls_seen() had it last in this run
+ * @now: nanoseconds
+ *
+ * Called by the lock's worker alone, which does what it says before the next call, and
+ * ends its run with NONE, POLL and KEEP.
+ */
+enum sffs_lock_action sffs_ls_step(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+				   const struct sffs_lock_record *rec, u64 now)
+{
+	enum sffs_lock_action action;
+
+	switch (c->state) {
+	case SFFS_LS_NONE:
+		c->look = false;
+		c->quit = false;
+		if (!wish(c))
+			return SFFS_LA_NONE;
+		c->state = SFFS_LS_ASKING;
+		fallthrough;
+	case SFFS_LS_ASKING:
+		return step_asking(c, id, rec);
+	case SFFS_LS_SHARED:
+	case SFFS_LS_EXCLUSIVE:
+		action = step_held(c, id, rec, now);
+		if (c->state != SFFS_LS_DRAIN)
+			return action;
+		fallthrough;
+	case SFFS_LS_DRAIN:
+		if (c->uses[SFFS_LOCK_SHARED] || c->uses[SFFS_LOCK_EXCLUSIVE])
+			return SFFS_LA_NONE;
+		return SFFS_LA_UNMAP;
+	case SFFS_LS_FLUSH:
+		return SFFS_LA_FLUSH;
+	case SFFS_LS_REVOKE:
+		return SFFS_LA_REVOKE;
+	default:
+		return step_release(c);
+	}
+}
+
+/**
+ * sffs_ls_image() - the image for SFFS_LA_CHANGE
+ * @c: the lock
+ * @id: its resource, and this node
+ * @rec: the record as seen
+ * @lvb: new lock value block, for the end of exclusive; or NULL
+ * @nonce: fresh
+ * @new: the image
+ *
+ * Return: false if the record leaves no way: wait and read it again.
+ */
+bool sffs_ls_image(const struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+		   const struct sffs_lock_record *rec, const u8 *lvb, u64 nonce,
+		   struct sffs_lock_record *new)
+{
+	if (c->held != SFFS_LOCK_EXCLUSIVE)
+		lvb = NULL;
+	switch (c->change) {
+	case CHANGE_TAKE:
+		return sffs_lockrec_take(id, rec, c->change_mode, nonce, new);
+	case CHANGE_ENTER:
+		return sffs_lockrec_enter(id, rec, c->change_mode, nonce, new);
+	case CHANGE_DOWNGRADE:
+		return sffs_lockrec_downgrade(id, rec, lvb, nonce, new);
+	default:
+		return sffs_lockrec_release(id, rec, lvb, nonce, new);
+	}
+}
+
+/* RELEASE: has the ATS been done, and what is the node now? */
+static void seen_release(struct sffs_lock_core *c, const struct sffs_lockrec_news *news)
+{
+	/* Still the holder by the same grant: another node's image came first. */
+	if (news->held == c->held && news->version == c->version)
+		return;
+	if (c->held == SFFS_LOCK_EXCLUSIVE && news->held == SFFS_LOCK_SHARED &&
+	    news->version == c->version) {
+		c->held = SFFS_LOCK_SHARED;
+		c->state = SFFS_LS_SHARED;
+		return;
+	}
+	given_up(c);
+	if (news->held)
+		granted(c, news);
+	else if (news->waits)
+		c->state = SFFS_LS_ASKING;
+}
+
+/**
+ * sffs_ls_seen() - the record has been read, or changed
+ * @c: the lock
+ * @id: its resource, and this node
+ * @rec: what the record is, good
+ *
+ * Return: false if the record says that this node holds nothing which it holds: it has
+ * been taken for dead, and must shut down.
+ */
+bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+		  const struct sffs_lock_record *rec)
+{
+	struct sffs_lockrec_news news;
+
+	sffs_lockrec_read(id, rec, &news);
+	c->fresh = true;
+	c->look = false;
+	c->wanted = news.wanted;
+	c->entered = news.waits != SFFS_LOCK_NONE;
+	switch (c->state) {
+	case SFFS_LS_NONE:
+	case SFFS_LS_ASKING:
+		if (news.held)
+			granted(c, &news);
+		return true;
+	case SFFS_LS_RELEASE:
+		seen_release(c, &news);
+		return true;
+	case SFFS_LS_SHARED:
+		if (news.held == SFFS_LOCK_EXCLUSIVE) {
+			c->left = c->version;
+			c->known = true;
+			granted(c, &news);
+			return true;
+		}
+		fallthrough;
+	default:
+		return news.held == c->held;
+	}
+}
+
+/* DROP, UNMAP, FLUSH or REVOKE has been done: all that it wrote has completed. */
+void sffs_ls_done(struct sffs_lock_core *c)
+{
+	switch (c->state) {
+	case SFFS_LS_ASKING:
+		c->drop = false;
+		c->state = c->held == SFFS_LOCK_EXCLUSIVE ? SFFS_LS_EXCLUSIVE : SFFS_LS_SHARED;
+		break;
+	case SFFS_LS_DRAIN:
+		c->state = c->held == SFFS_LOCK_EXCLUSIVE ? SFFS_LS_FLUSH : SFFS_LS_RELEASE;
+		break;
+	case SFFS_LS_FLUSH:
+		c->state = SFFS_LS_REVOKE;
+		break;
+	case SFFS_LS_REVOKE:
+		c->state = SFFS_LS_RELEASE;
+		break;
+	default:
+		break;
+	}
+}

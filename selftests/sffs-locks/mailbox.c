@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mailbox: sectors of the mailbox. Random requests against a list; sectors that say
+ * anything.
+ */
+#include "mail.h"
+#include "pure_test.h"
+
+#define ROUNDS	100000
+#define SEED	77U
+
+static const struct sffs_mail_id id = {
+	.receiver = 3, .sender = 5, .receiver_inc = 9, .sender_inc = 7, .seed = SEED,
+};
+
+/* ---- Boxes against a list ---- */
+
+#define RESOURCES	64
+
+static struct wish {
+	enum sffs_lock_mode mode;
+	u32 inc;
+} wishes[RESOURCES];
+
+/* Does the receiver see what the list says, each once, if it is for its incarnation? */
+static bool delivered(const struct sffs_mail *mail)
+{
+	bool seen[RESOURCES] = { false };
+	struct sffs_mail_request req;
+
+	if (!sffs_mail_ok(&id, mail) || !sffs_mail_is_for(&id, mail))
+		return false;
+	for (unsigned int i = 0; i <= SFFS_MAIL_REQUESTS; i++) {
+		u64 number;
+
+		if (!sffs_mail_request(&id, mail, i, &req))
+			continue;
+		number = le64toh(req.number);
+		if (number >= RESOURCES || seen[number] || req.mode != wishes[number].mode ||
+		    req.type != 1 + number % 6)
+			return false;
+		seen[number] = true;
+	}
+	for (unsigned int n = 0; n < RESOURCES; n++)
+		if (seen[n] != (wishes[n].mode && wishes[n].inc == id.receiver_inc))
+			return false;
+	return true;
+}
+
+static bool boxes(void)
+{
+	struct sffs_mail_box box = { .count = 0 };
+	struct sffs_mail *mail = malloc(sizeof(*mail));
+	unsigned int open = 0;
+	bool ok = true;
+
+	for (unsigned int i = 0; ok && i < rounds(ROUNDS); i++) {
+		u32 n = rnd(RESOURCES), inc = rnd(9) ? 9 : 8, mode = 1 + rnd(2);
+		struct wish *w = &wishes[n];
+
+		if (rnd(open > 20 ? 3 : 2)) {
+			bool same = w->mode == mode && w->inc == inc;
+			bool room = w->mode || open < SFFS_MAIL_REQUESTS;
+
+			box.changed = false;
+			ok = sffs_mail_post(&box, n, 1 + n % 6, mode, inc) == room &&
+			     box.changed == (room && !same);
+			if (room) {
+				open += !w->mode;
+				*w = (struct wish){ mode, inc };
+			}
+		} else {
+			ok = sffs_mail_withdraw(&box, n, 1 + n % 6) == !!w->mode &&
+			     !sffs_mail_withdraw(&box, n, 1 + (n + 1) % 6);
+			open -= !!w->mode;
+			w->mode = SFFS_LOCK_NONE;
+		}
+		sffs_mail_build(&id, &box, i, mail);
+		ok = ok && !box.changed && le64toh(mail->sequence) == i && delivered(mail);
+	}
+	free(mail);
+	return ok;
+}
+
+/* ---- What is not accepted ---- */
+
+static bool refused(void)
+{
+	struct sffs_mail_box box = { .count = 0 };
+	struct sffs_mail good, m;
+	struct sffs_mail_request req;
+	bool bad = false;
+
+	sffs_mail_post(&box, 11, SFFS_LOCKT_INODE, SFFS_LOCK_SHARED, 9);
+	sffs_mail_build(&id, &box, 1, &good);
+	memset(&m, 0, sizeof(m));
+	if (!sffs_mail_ok(&id, &m) || sffs_mail_is_for(&id, &m))
+		return false;
+	m.count = htole16(1);
+	if (sffs_mail_ok(&id, &m))
+		return false;
+#define SET(change)	(m = good, change, sffs_set_crc(&m, sizeof(m), SEED))
+#define SECTOR(change)	(SET(change), sffs_mail_ok(&id, &m) && printf("# accepted: " #change "\n"))
+#define FOR(change)	(SET(change), sffs_mail_is_for(&id, &m) && printf("# taken: " #change "\n"))
+#define REQUEST(change)	(SET(change), sffs_mail_request(&id, &m, 0, &req) &&		\
+			 printf("# request: " #change "\n"))
+	bad |= SECTOR(m.magic = htole32(SFFS_MAGIC_LOCK));
+	bad |= SECTOR(m.sender = 4);
+	bad |= SECTOR(m.receiver = 4);
+	bad |= SECTOR(m.count = htole16(SFFS_MAIL_REQUESTS + 1));
+	bad |= SECTOR(m.reserved[35] = 1);
+	bad |= FOR(m.sender_inc = htole32(6));
+	bad |= FOR(m.receiver_inc = htole32(8));
+	bad |= REQUEST(m.count = 0);
+	bad |= REQUEST(m.req[0].holder_inc = htole32(8));
+	bad |= REQUEST(m.req[0].type = 0);
+	bad |= REQUEST(m.req[0].type = SFFS_LOCKT_CHUNK + 1);
+	bad |= REQUEST(m.req[0].mode = SFFS_LOCK_NONE);
+	bad |= REQUEST(m.req[0].mode = 3);
+	m = good;
+	m.req[20].reserved[0] ^= 1;
+	return !bad && !sffs_mail_ok(&id, &m) && sffs_mail_request(&id, &good, 0, &req) &&
+	       !sffs_mail_request(&id, &good, 1, &req);
+}
+
+/* Each pair of slots has a sector of its own, within the region. */
+static bool places(void)
+{
+	static bool used[SFFS_MAX_SLOTS * SFFS_MAX_SLOTS];
+
+	for (unsigned int r = 0; r < SFFS_MAX_SLOTS; r++) {
+		for (unsigned int s = 0; s < SFFS_MAX_SLOTS; s++) {
+			u32 at = sffs_mail_sector(SFFS_MAX_SLOTS, r, s);
+
+			if (at >= ARRAY_SIZE(used) || used[at])
+				return false;
+			used[at] = true;
+		}
+	}
+	/* One READ gets a receiver its row. */
+	return sffs_mail_sector(8, 2, 7) == sffs_mail_sector(8, 2, 0) + 7;
+}
+
+int main(void)
+{
+	const struct result test[] = {
+		{ "boxes deliver what is in a list", boxes() },
+		{ "what can be no sector and no request is refused", refused() },
+		{ "each pair of slots has its place", places() },
+	};
+
+	return report(test, ARRAY_SIZE(test));
+}
