@@ -67,7 +67,7 @@ programs_install: programs
 	install -D -m 0644 user/asvm/data/asvm@.service $(DESTDIR)$(unitdir)/asvm@.service
 	install -D -m 0644 user/asvm/data/asvm.tmpfiles $(DESTDIR)$(tmpfilesdir)/asvm.conf
 	install -D -m 0644 user/asvm/data/asvm.bash $(DESTDIR)$(completiondir)/asvm
-	for prog in mkfs.sffs fsck.sffs tune.sffs dump.sffs; do \
+	for prog in mkfs.sffs fsck.sffs tune.sffs dump.sffs sffs; do \
 		install -D -m 0644 user/sffs-progs/data/sffs-progs.bash \
 			$(DESTDIR)$(completiondir)/$$prog || exit; \
 	done

@@ -400,6 +400,19 @@ static int sffs_mmap(struct file *file, struct vm_area_struct *vma)
 
 /* ---- Open, close, seek, sync ---- */
 
+/* A virtual disk that another host runs on is not opened here. */
+static int sffs_open_allowed(struct inode *inode)
+{
+	struct sffs_lock *lock = &SFFS_I(inode)->lock;
+	int err = sffs_lock(lock, SFFS_LOCK_SHARED);
+
+	if (err)
+		return err;
+	err = sffs_owner_check(inode);
+	sffs_unlock(lock, SFFS_LOCK_SHARED);
+	return err;
+}
+
 static int sffs_file_open(struct inode *inode, struct file *file)
 {
 	int err;
@@ -407,6 +420,8 @@ static int sffs_file_open(struct inode *inode, struct file *file)
 	if (unlikely(sffs_is_shutdown(SFFS_SB(inode->i_sb))))
 		return -EIO;
 	err = generic_file_open(inode, file);
+	if (!err)
+		err = sffs_open_allowed(inode);
 	if (!err)
 		err = sffs_lock(&SFFS_I(inode)->open_lock, SFFS_LOCK_SHARED);
 	if (!err)

@@ -220,6 +220,16 @@ bool sffs_device_read_only(dev_t dev)
 	return ro;
 }
 
+/* Take notice when the device has become larger; its size in blocks. */
+u64 sffs_gate_resize(struct sffs_gate *gate)
+{
+	sector_t sectors = bdev_nr_sectors(gate->lower.bdev);
+
+	if (sectors > get_capacity(gate->disk))
+		set_capacity(gate->disk, sectors);
+	return sectors >> (SFFS_BLOCK_SHIFT - SECTOR_SHIFT);
+}
+
 /**
  * sffs_gate_io() - read or write whole blocks past every cache
  * @gate: the gate

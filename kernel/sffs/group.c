@@ -20,35 +20,89 @@ struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block)
 	if (block < sbi->first_group_block || block >= sbi->blocks)
 		return NULL;
 	n = (block - sbi->first_group_block) >> sbi->group_shift;
-	return n < sbi->nr_groups ? &sbi->groups[n] : NULL;
+	return n < sbi->nr_groups ? sffs_group(sbi, n) : NULL;
 }
 
-int sffs_groups_init(struct sffs_sb_info *sbi)
+/* Groups that came at one time: with the mount, or by growing. */
+struct sffs_group_run {
+	struct list_head list;
+	struct sffs_group_info group[];
+};
+
+static void sffs_group_init(struct sffs_group_info *g, struct sffs_sb_info *sbi, u32 n, u64 blocks)
 {
-	u32 i;
+	u64 left;
 
-	sbi->groups = kvcalloc(sbi->nr_groups, sizeof(*sbi->groups), GFP_KERNEL);
-	if (!sbi->groups)
+	sffs_lock_init(&g->lock, sbi, SFFS_LOCKT_GROUP, n);
+	mutex_init(&g->mutex);
+	spin_lock_init(&g->busy_lock);
+	g->number = n;
+	g->busy = RB_ROOT;
+	left = blocks - sffs_group_start(g);
+	g->blocks = min_t(u64, left, 1ULL << sbi->group_shift);
+}
+
+/**
+ * sffs_groups_add() - make the groups that a volume will have known
+ * @sbi: the mount; a growth excludes others by its grow_mutex
+ * @groups: how many there will be
+ * @blocks: and blocks of the volume
+ *
+ * Nobody sees them before sffs_groups_publish(). What an attempt that failed has added is
+ * replaced.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks)
+{
+	u32 i, first = sbi->nr_groups, n = groups - first;
+	struct sffs_group_run *run;
+	int err;
+
+	if (groups == first)
+		return 0;
+	run = kvzalloc(struct_size(run, group, n), GFP_KERNEL);
+	if (!run)
 		return -ENOMEM;
-	for (i = 0; i < sbi->nr_groups; i++) {
-		struct sffs_group_info *g = &sbi->groups[i];
-		u64 left;
-
-		sffs_lock_init(&g->lock, sbi, SFFS_LOCKT_GROUP, i);
-		mutex_init(&g->mutex);
-		spin_lock_init(&g->busy_lock);
-		g->number = i;
-		g->busy = RB_ROOT;
-		left = sbi->blocks - sffs_group_start(g);
-		g->blocks = min_t(u64, left, 1ULL << sbi->group_shift);
+	list_add(&run->list, &sbi->group_runs);
+	for (i = 0; i < n; i++) {
+		sffs_group_init(&run->group[i], sbi, first + i, blocks);
+		err = xa_err(xa_store(&sbi->groups, first + i, &run->group[i], GFP_KERNEL));
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
+/* From now on the groups that sffs_groups_add() made are used. */
+void sffs_groups_publish(struct sffs_sb_info *sbi, u32 groups, u64 blocks)
+{
+	/* Whoever sees the count finds the groups; whoever sees the blocks, the count. */
+	smp_store_release(&sbi->nr_groups, groups);
+	/* See above. */
+	smp_store_release(&sbi->blocks, blocks);
+}
+
+int sffs_groups_init(struct sffs_sb_info *sbi)
+{
+	u32 groups = sbi->nr_groups;
+	int err;
+
+	sbi->nr_groups = 0;
+	err = sffs_groups_add(sbi, groups, sbi->blocks);
+	if (!err)
+		sbi->nr_groups = groups;
+	return err;
+}
+
 void sffs_groups_exit(struct sffs_sb_info *sbi)
 {
-	kvfree(sbi->groups);
-	sbi->groups = NULL;
+	struct sffs_group_run *run, *next;
+
+	list_for_each_entry_safe(run, next, &sbi->group_runs, list)
+		kvfree(run);
+	INIT_LIST_HEAD(&sbi->group_runs);
+	xa_destroy(&sbi->groups);
 }
 
 struct buffer_head *sffs_group_header(struct sffs_group_info *g)
@@ -192,7 +246,7 @@ void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped,
 	*free_inodes = 0;
 	*inodes = 0;
 	for (i = 0; i < sbi->nr_groups; i++) {
-		struct sffs_group_info *g = &sbi->groups[i];
+		struct sffs_group_info *g = sffs_group(sbi, i);
 
 		if (sffs_group_load(g))
 			continue;

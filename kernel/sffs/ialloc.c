@@ -196,7 +196,7 @@ static int sffs_new_chunk(struct super_block *sb, u64 goal)
 	for (i = 0; i < sbi->nr_groups && err == -ENOSPC; i++) {
 		u32 n = first + i < sbi->nr_groups ? first + i : first + i - sbi->nr_groups;
 
-		err = sffs_new_chunk_in(sb, sffs_group_start(&sbi->groups[n]));
+		err = sffs_new_chunk_in(sb, sffs_group_start(sffs_group(sbi, n)));
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
@@ -233,8 +233,8 @@ static struct sffs_group_info *sffs_inode_group(struct inode *dir, umode_t mode)
 	struct sffs_sb_info *sbi = SFFS_SB(dir->i_sb);
 
 	if (S_ISDIR(mode) && dir->i_ino == sbi->root_ino)
-		return &sbi->groups[(u32)atomic_inc_return(&sbi->next_dir_group) %
-				    sbi->nr_groups];
+		return sffs_group(sbi, (u32)atomic_inc_return(&sbi->next_dir_group) %
+				  sbi->nr_groups);
 	return sffs_group_of(sbi, sffs_ino_chunk(dir->i_ino));
 }
 
@@ -262,11 +262,12 @@ int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 		tries = sbi->nr_groups;
 	for (pass = 0; pass < 3; pass++) {
 		for (i = 0; i < tries; i++) {
-			u32 n = (near->number + i) % sbi->nr_groups;
+			struct sffs_group_info *g;
 
-			if (!i && S_ISDIR(mode) && !READ_ONCE(sbi->groups[n].free_inodes) && !pass)
+			g = sffs_group(sbi, (near->number + i) % sbi->nr_groups);
+			if (!i && S_ISDIR(mode) && !READ_ONCE(g->free_inodes) && !pass)
 				break;
-			if (tx->nr < SFFS_TX_GROUPS - 2 && sffs_reserve_inode(tx, &sbi->groups[n]))
+			if (tx->nr < SFFS_TX_GROUPS - 2 && sffs_reserve_inode(tx, g))
 				return 0;
 		}
 		/* Where there was room for it, which may be far from here. */

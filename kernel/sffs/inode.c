@@ -604,7 +604,9 @@ int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *a
 	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
-	if ((attr->ia_valid & ATTR_SIZE) &&
+	if (attr->ia_valid & ATTR_SIZE)
+		err = sffs_owner_check(inode);
+	if (!err && (attr->ia_valid & ATTR_SIZE) &&
 	    (attr->ia_size != i_size_read(inode) || si->ahead_end))
 		err = sffs_setattr_size(inode, attr->ia_size);
 	if (!err)

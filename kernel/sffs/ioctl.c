@@ -120,6 +120,60 @@ static int sffs_ioc_shutdown(struct super_block *sb, const u32 __user *arg)
 	return err;
 }
 
+static int sffs_ioc_grow(struct file *file, struct sffs_grow __user *arg)
+{
+	struct sffs_grow grow;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&grow, arg, sizeof(grow)))
+		return -EFAULT;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = sffs_grow(file_inode(file)->i_sb, &grow.blocks);
+	mnt_drop_write_file(file);
+	return err ?: copy_to_user(arg, &grow, sizeof(grow)) ? -EFAULT : 0;
+}
+
+/* A file by its number, as for an NFS handle, or the file itself. */
+static struct inode *sffs_ioc_inode(struct file *file, u64 ino)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+	struct inode *inode;
+	int err;
+
+	if (!ino || ino == file_inode(file)->i_ino)
+		return igrab(file_inode(file)) ?: ERR_PTR(-ESTALE);
+	if (!capable(CAP_DAC_READ_SEARCH))
+		return ERR_PTR(-EPERM);
+	err = sffs_check_ino(sb, ino);
+	if (err)
+		return ERR_PTR(err);
+	inode = sffs_iget(sb, ino);
+	if (IS_ERR(inode) || inode->i_nlink)
+		return inode;
+	iput(inode);
+	return ERR_PTR(-ESTALE);
+}
+
+static int sffs_ioc_get_owner(struct file *file, struct sffs_owner_info __user *arg)
+{
+	struct sffs_owner_info info = { };
+	struct inode *inode;
+	int err;
+
+	if (get_user(info.ino, &arg->ino))
+		return -EFAULT;
+	inode = sffs_ioc_inode(file, info.ino);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	err = sffs_owner_get(inode, &info);
+	iput(inode);
+	return err ?: copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
 long sffs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct super_block *sb = file_inode(file)->i_sb;
@@ -130,6 +184,13 @@ long sffs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return sffs_get_label(sb, argp);
 	case SFFS_IOC_SHUTDOWN:
 		return sffs_ioc_shutdown(sb, argp);
+	case SFFS_IOC_GROW:
+		return sffs_ioc_grow(file, argp);
+	case SFFS_IOC_GET_OWNER:
+		return sffs_ioc_get_owner(file, argp);
+	case SFFS_IOC_TAKE_OWNER:
+	case SFFS_IOC_RELEASE_OWNER:
+		return sffs_owner_set(file, cmd == SFFS_IOC_TAKE_OWNER);
 	}
 	return -ENOTTY;
 }

@@ -434,6 +434,9 @@ static int sffs_unlink(struct inode *dir, struct dentry *dentry)
 	err = -ENOTEMPTY;
 	if (S_ISDIR(inode->i_mode) && !sffs_dir_empty(inode))
 		goto unlock;
+	err = sffs_owner_check(inode);
+	if (err)
+		goto unlock;
 	err = sffs_orphan_room(dir->i_sb);
 	if (err)
 		goto unlock;
@@ -640,6 +643,9 @@ static int sffs_rename_locked(struct sffs_rename *r)
 	if (r->target && S_ISDIR(r->target->i_mode) && !(r->flags & RENAME_EXCHANGE) &&
 	    !sffs_dir_empty(r->target))
 		return -ENOTEMPTY;
+	err = r->target ? sffs_owner_check(r->target) : 0;
+	if (err)
+		return err;
 	err = sffs_rename_plan(r);
 	if (err)
 		return err;

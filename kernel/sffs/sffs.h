@@ -24,6 +24,9 @@
 #include <linux/rwsem.h>
 #include <linux/siphash.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <linux/sffs.h>
 
 #include <compat.h>
 #include <compat-fs.h>
@@ -74,6 +77,7 @@ void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size);
 void sffs_gate_fail(struct sffs_gate *gate);
 bool sffs_gate_read_only(struct sffs_gate *gate);
 bool sffs_device_read_only(dev_t dev);
+u64 sffs_gate_resize(struct sffs_gate *gate);
 int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int blocks, blk_opf_t op);
 int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count);
 int sffs_gate_init(void);
@@ -91,7 +95,10 @@ void sffs_gate_exit(void);
  * @journal: journal of @slot; NULL on a read-only mount
  * @trigger: sets checksums as jbd2 takes each buffer
  * @super_bh: the super block, pinned
- * @groups: by number
+ * @groups: by number: struct sffs_group_info
+ * @group_runs: their memory
+ * @grow_mutex: held while the volume grows
+ * @mounts_entry: in netlink.c's list of mounts
  * @free_lock: covers @freed and @trimmed
  * @freed: extents whose freeing transaction has not been committed, oldest first
  * @committed: extents whose freeing has been committed, for @free_work
@@ -133,7 +140,10 @@ struct sffs_sb_info {
 	unsigned int quota_wanted;
 	struct sffs_quota_info *quota;
 
-	struct sffs_group_info *groups;
+	struct xarray groups;
+	struct list_head group_runs;
+	struct mutex grow_mutex;	/* one growth at a time */
+	struct list_head mounts_entry;
 	atomic_t next_dir_group;
 
 	spinlock_t free_lock;	/* extents on their way to be free */
@@ -330,8 +340,23 @@ static inline u64 sffs_group_start(const struct sffs_group_info *g)
 	return sbi->first_group_block + ((u64)g->number << sbi->group_shift);
 }
 
+/* Group @n of a mount that has so many. */
+static inline struct sffs_group_info *sffs_group(struct sffs_sb_info *sbi, u32 n)
+{
+	return xa_load(&sbi->groups, n);
+}
+
+/* Blocks that are not the groups' own. */
+static inline u64 sffs_usable_blocks(const struct sffs_sb_info *sbi)
+{
+	return sbi->blocks - sbi->first_group_block -
+	       (u64)sbi->nr_groups * (SFFS_GROUP_BITMAP + sbi->bitmap_blocks);
+}
+
 struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block);
 int sffs_groups_init(struct sffs_sb_info *sbi);
+int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
+void sffs_groups_publish(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
 void sffs_groups_exit(struct sffs_sb_info *sbi);
 int sffs_group_load(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
@@ -548,8 +573,24 @@ int sffs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
 int sffs_trim(struct super_block *sb, struct fstrim_range *range);
 
+/* ---- Growing, owners of disks, netlink ---- */
+
+int sffs_grow(struct super_block *sb, u64 *blocks);
+
+int sffs_owner_check(struct inode *inode);
+int sffs_owner_get(struct inode *inode, struct sffs_owner_info *info);
+int sffs_owner_set(struct file *file, bool take);
+
+void sffs_event(struct super_block *sb, enum sffs_event event, u64 block, const char *text);
+void sffs_netlink_add(struct sffs_sb_info *sbi);
+void sffs_netlink_del(struct sffs_sb_info *sbi);
+int sffs_netlink_init(void);
+void sffs_netlink_exit(void);
+
 /* ---- The slot: slot.c ---- */
 
+int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec);
+bool sffs_slot_alive(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation);
 int sffs_slot_recover(struct super_block *sb, u64 *dead);
 int sffs_slot_take(struct super_block *sb, u64 dead);
 int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot);

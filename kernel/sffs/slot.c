@@ -24,7 +24,16 @@ static u64 sffs_heartbeat_block(struct sffs_sb_info *sbi, u32 slot, u32 *offset)
 	return le64_to_cpu(raw->heartbeat_block) + byte / SFFS_BLOCK_SIZE;
 }
 
-static int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec)
+/**
+ * sffs_read_slot() - read a heartbeat record
+ * @sbi: the mount
+ * @slot: its number, below sbi->slots
+ * @rec: filled in
+ *
+ * Context: waits for the device.
+ * Return: 0, -EFSCORRUPTED after a message, or an error.
+ */
+int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec)
 {
 	u32 offset;
 	u64 block = sffs_heartbeat_block(sbi, slot, &offset);
@@ -110,6 +119,12 @@ static int sffs_slot_watch(struct sffs_sb_info *sbi, u32 slot, const struct sffs
 		return 0;
 	pr_err("%s: host %s has the volume mounted (slot %u)\n", sbi->sb->s_id, now.host, slot);
 	return -EBUSY;
+}
+
+/* Is that incarnation of a slot alive? A local mount has seen all others to be dead. */
+bool sffs_slot_alive(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
+{
+	return sbi->journal && slot == sbi->slot && incarnation == sbi->incarnation;
 }
 
 /* ---- Journals ---- */

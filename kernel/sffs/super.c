@@ -219,8 +219,7 @@ static int sffs_statfs(struct dentry *dentry, struct kstatfs *st)
 	sffs_count_space(sbi, &free_blocks, &unmapped, &free_inodes, &inodes);
 	st->f_type = SFFS_MAGIC_SUPER;
 	st->f_bsize = SFFS_BLOCK_SIZE;
-	st->f_blocks = sbi->blocks - sbi->first_group_block -
-		       (u64)sbi->nr_groups * (SFFS_GROUP_BITMAP + sbi->bitmap_blocks);
+	st->f_blocks = sffs_usable_blocks(sbi);
 	st->f_bfree = free_blocks;
 	st->f_bavail = free_blocks;
 	/* Inodes are made as needed: count those that the free blocks have room for. */
@@ -379,9 +378,11 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		err = sffs_groups_init(sbi);
 	if (!err && !read_only)
 		err = sffs_slot_take(sb, dead);
-	if (err)
-		return err;
-	return sffs_set_root(sb, fc);
+	if (!err)
+		err = sffs_set_root(sb, fc);
+	if (!err)
+		sffs_netlink_add(sbi);
+	return err;
 }
 
 static int sffs_reconfigure(struct fs_context *fc)
@@ -454,6 +455,10 @@ static int sffs_get_tree(struct fs_context *fc)
 
 	if (!sbi)
 		return -ENOMEM;
+	xa_init(&sbi->groups);
+	INIT_LIST_HEAD(&sbi->group_runs);
+	mutex_init(&sbi->grow_mutex);
+	INIT_LIST_HEAD(&sbi->mounts_entry);
 	mutex_init(&sbi->orphan_mutex);
 	spin_lock_init(&sbi->free_lock);
 	INIT_LIST_HEAD(&sbi->freed);
@@ -507,6 +512,8 @@ static void sffs_kill_sb(struct super_block *sb)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 
+	if (sbi)
+		sffs_netlink_del(sbi);
 	kill_anon_super(sb);
 	/* A mount that failed after the slot was taken comes here without a root. */
 	if (sbi && sbi->journal)
@@ -533,9 +540,14 @@ static int __init sffs_init(void)
 	err = sffs_inode_cache_init();
 	if (err)
 		goto gate;
+	err = sffs_netlink_init();
+	if (err)
+		goto cache;
 	err = register_filesystem(&sffs_fs_type);
 	if (!err)
 		return 0;
+	sffs_netlink_exit();
+cache:
 	sffs_inode_cache_exit();
 gate:
 	sffs_gate_exit();
@@ -545,6 +557,7 @@ gate:
 static void __exit sffs_exit(void)
 {
 	unregister_filesystem(&sffs_fs_type);
+	sffs_netlink_exit();
 	sffs_inode_cache_exit();
 	sffs_gate_exit();
 }

@@ -88,6 +88,7 @@ void sffs_damage(struct super_block *sb, u64 block, const char *fmt, ...)
 	pr_err_ratelimited("%s: block %llu: %pV; unmount and run fsck.sffs\n", sb->s_id, block,
 			   &vaf);
 	va_end(ap);
+	sffs_event(sb, SFFS_EVENT_DAMAGE, block, "damaged metadata");
 }
 
 /**
@@ -105,6 +106,7 @@ void sffs_shutdown(struct super_block *sb, const char *why)
 		return;
 	pr_err("%s: shut down: %s; unmount it, and mount it again\n", sb->s_id, why);
 	sffs_gate_fail(sbi->gate);
+	sffs_event(sb, SFFS_EVENT_SHUTDOWN, 0, why);
 	if (sbi->journal)
 		jbd2_journal_abort(sbi->journal, -EIO);
 }
@@ -300,7 +302,7 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 			u32 n = first + i < sbi->nr_groups ? first + i :
 				first + i - sbi->nr_groups;
 
-			if (sffs_tx_try_reserve(tx, &sbi->groups[n], blocks))
+			if (sffs_tx_try_reserve(tx, sffs_group(sbi, n), blocks))
 				return 0;
 			/* What gives space back or completes I/O is not left half done. */
 			if (!tx->urgent && fatal_signal_pending(current))

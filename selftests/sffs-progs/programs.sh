@@ -15,7 +15,7 @@ json_valid()
 help_and_version()
 {
 	local p
-	for p in mkfs.sffs fsck.sffs tune.sffs dump.sffs; do
+	for p in mkfs.sffs fsck.sffs tune.sffs dump.sffs sffs; do
 		rc 0 $p --help | grep -q '^Usage:' && rc 0 $p --version | grep -q 'format 1' || return 1
 	done
 }
@@ -33,7 +33,10 @@ wrong_arguments()
 		refused 2 "$img" tune.sffs -U none "$img" && refused 2 "$img" tune.sffs -l 301 "$img" &&
 		refused 1 "$img" tune.sffs -n 2 "$img" && refused 1 "$img" tune.sffs -n 9 "$img" &&
 		refused 16 "$img" fsck.sffs && refused 16 "$img" fsck.sffs "$img" &&
-		refused 16 "$img" fsck.sffs -n -y "$img" && refused 16 "$img" fsck.sffs -n -b x "$img"
+		refused 16 "$img" fsck.sffs -n -y "$img" && refused 16 "$img" fsck.sffs -n -b x "$img" &&
+		refused 2 "$img" sffs && refused 2 "$img" sffs shrink / && refused 2 "$img" sffs grow / x &&
+		refused 2 "$img" sffs events -c 0 && refused 2 "$img" sffs nodes && refused 1 "$img" sffs owner "$img" &&
+		refused 1 "$img" sffs grow "$img" 1T
 }
 
 # The rest of the device is not touched.

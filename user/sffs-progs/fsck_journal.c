@@ -161,7 +161,8 @@ static bool is_revoked(const struct journal *j, uint64_t block, uint32_t sequenc
 static int replay_block(struct journal *j, uint32_t at, const struct tag *tag, uint32_t sequence)
 {
 	uint64_t block = (uint64_t)be32toh(tag->block_high) << 32 | be32toh(tag->block);
-	const struct sffs_geometry *g = &j->f->vol.geo;
+	/* The super block may be among what is replayed, and say that the volume has grown. */
+	uint64_t end = j->f->vol.dev.bytes / SFFS_BLOCK_SIZE;
 	uint32_t seq_be = htobe32(sequence), crc;
 	uint8_t buf[SFFS_BLOCK_SIZE];
 
@@ -170,7 +171,7 @@ static int replay_block(struct journal *j, uint32_t at, const struct tag *tag, u
 	if (sffs_vol_read(&j->f->vol, j->start + at, buf))
 		return -1;
 	crc = sffs_crc32c(sffs_crc32c(j->seed, &seq_be, 4), buf, sizeof(buf));
-	if (crc != be32toh(tag->checksum) || block < SFFS_SUPER_BLOCK || block >= g->blocks ||
+	if (crc != be32toh(tag->checksum) || block < SFFS_SUPER_BLOCK || block >= end ||
 	    (block > SFFS_SUPER_BLOCK && block < le64toh(j->f->vol.sb.slot_area_block[0]))) {
 		fsck_loss(j->f, "journal of slot %u: the logged copy of block %llu is damaged",
 			  j->slot, fsck_ull(block));

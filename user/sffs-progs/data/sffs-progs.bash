@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Completion for mkfs.sffs, fsck.sffs, tune.sffs and dump.sffs. Options come from --help.
+# Completion for mkfs.sffs, fsck.sffs, tune.sffs, dump.sffs and sffs. Options come from --help.
 # shellcheck shell=bash disable=SC2207 # words have no spaces
 
 _sffs_progs()
@@ -16,6 +16,10 @@ _sffs_progs()
 	dump.sffs:lock)		COMPREPLY=($(compgen -W 'fixed group inode open flock chunk' -- "$cur"))
 				return ;;
 	esac
+	if [[ ${1##*/} == sffs && $COMP_CWORD -eq 1 && $cur != -* ]]; then
+		COMPREPLY=($(compgen -W 'grow df owner nodes locks events' -- "$cur"))
+		return
+	fi
 	if [[ $cur == -* ]]; then
 		options=$("$1" --help 2> /dev/null | grep -oE -- '(^|[ ,])--?[A-Za-z][a-z-]*' | tr -d ' ,')
 		COMPREPLY=($(compgen -W "$options" -- "$cur"))
@@ -26,4 +30,4 @@ _sffs_progs()
 	fi
 }
 
-complete -o filenames -F _sffs_progs mkfs.sffs fsck.sffs tune.sffs dump.sffs
+complete -o filenames -F _sffs_progs mkfs.sffs fsck.sffs tune.sffs dump.sffs sffs
