@@ -7,14 +7,17 @@
  * shuts down. It also keeps the metadata cache away from programs that read or
  * write the LUN itself. Nobody but the mount can open the gate.
  *
- * @users counts bios below the gate; killing it is how the last one is awaited.
+ * @users counts writes below the gate; killing it is how the last one is awaited.
  * @failed is set once and never cleared. A bio that saw it clear and is counted
  * may still reach the device; sffs_gate_close() waits for that.
  */
 #include <linux/bio.h>
 #include <linux/idr.h>
+#include <linux/mempool.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/percpu-refcount.h>
+#include <linux/slab.h>
 
 #include "sffs.h"
 
@@ -29,7 +32,17 @@ struct sffs_gate {
 	int id;
 };
 
-static struct bio_set sffs_gate_bios;
+/* What a bio below the gate goes back to when it ends. */
+struct sffs_gate_bio {
+	struct sffs_gate *gate;
+	bio_end_io_t *end_io;
+	void *private;
+};
+
+/* One of them is kept for each processor: the next write there takes it without locks. */
+static DEFINE_PER_CPU(struct sffs_gate_bio *, sffs_gate_spare);
+static struct kmem_cache *sffs_gate_cache;
+static mempool_t sffs_gate_pool;
 static DEFINE_IDA(sffs_gate_ids);
 
 static void sffs_gate_idle(struct percpu_ref *ref)
@@ -39,36 +52,50 @@ static void sffs_gate_idle(struct percpu_ref *ref)
 	complete(&gate->idle);
 }
 
-static void sffs_gate_end_io(struct bio *clone)
+static void sffs_gate_end_io(struct bio *bio)
 {
-	struct bio *bio = clone->bi_private;
-	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
+	struct sffs_gate_bio *below = bio->bi_private;
+	struct sffs_gate *gate = below->gate;
 
-	if (clone->bi_status && !bio->bi_status)
-		bio->bi_status = clone->bi_status;
-	bio_put(clone);
-	bio_endio(bio);
+	bio->bi_end_io = below->end_io;
+	bio->bi_private = below->private;
+	if (this_cpu_cmpxchg(sffs_gate_spare, NULL, below))
+		mempool_free(below, &sffs_gate_pool);
+	bio->bi_end_io(bio);
 	percpu_ref_put(&gate->users);
 }
 
+/*
+ * The bio itself goes on to the device: a clone would cost more than all else here. What
+ * reads is waited for by whoever asked for it, so only other bios are counted.
+ */
 static void sffs_gate_submit(struct bio *bio)
 {
 	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
-	struct bio *clone;
+	struct sffs_gate_bio *below;
 
+	if (!op_is_write(bio_op(bio)))
+		goto submit;
 	if (!percpu_ref_tryget(&gate->users)) {
 		bio_io_error(bio);
 		return;
 	}
-	if (unlikely(READ_ONCE(gate->failed)) && op_is_write(bio_op(bio))) {
+	if (unlikely(READ_ONCE(gate->failed))) {
 		bio_io_error(bio);
 		percpu_ref_put(&gate->users);
 		return;
 	}
-	clone = bio_alloc_clone(gate->lower.bdev, bio, GFP_NOIO, &sffs_gate_bios);
-	clone->bi_private = bio;
-	clone->bi_end_io = sffs_gate_end_io;
-	submit_bio_noacct(clone);
+	below = this_cpu_xchg(sffs_gate_spare, NULL);
+	if (!below)
+		below = mempool_alloc(&sffs_gate_pool, GFP_NOIO);
+	below->gate = gate;
+	below->end_io = bio->bi_end_io;
+	below->private = bio->bi_private;
+	bio->bi_end_io = sffs_gate_end_io;
+	bio->bi_private = below;
+submit:
+	bio_set_dev(bio, gate->lower.bdev);
+	submit_bio_noacct(bio);
 }
 
 static int sffs_gate_opened(ASV_DISK_OPEN_ARGS)
@@ -275,10 +302,23 @@ int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count)
 
 int sffs_gate_init(void)
 {
-	return bioset_init(&sffs_gate_bios, 128, 0, 0);
+	int err;
+
+	sffs_gate_cache = KMEM_CACHE(sffs_gate_bio, 0);
+	if (!sffs_gate_cache)
+		return -ENOMEM;
+	err = mempool_init_slab_pool(&sffs_gate_pool, 128, sffs_gate_cache);
+	if (err)
+		kmem_cache_destroy(sffs_gate_cache);
+	return err;
 }
 
 void sffs_gate_exit(void)
 {
-	bioset_exit(&sffs_gate_bios);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		mempool_free(per_cpu(sffs_gate_spare, cpu), &sffs_gate_pool);
+	mempool_exit(&sffs_gate_pool);
+	kmem_cache_destroy(sffs_gate_cache);
 }
