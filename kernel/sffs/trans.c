@@ -34,14 +34,13 @@ void sffs_set_leaf_valid(struct buffer_head *bh)
 
 #define SFFS_CRC_OFFSET	4
 
+/* Of a block whose field for it counts as zero. */
 static u32 sffs_crc(const void *buf, size_t len, u32 seed)
 {
-	static const __le32 zero;
-	u32 crc = crc32c(seed, buf, SFFS_CRC_OFFSET);
+	__le32 head[SFFS_CRC_OFFSET / sizeof(__le32) + 1] = { };
 
-	crc = crc32c(crc, &zero, sizeof(zero));
-	return crc32c(crc, buf + SFFS_CRC_OFFSET + sizeof(zero),
-		      len - SFFS_CRC_OFFSET - sizeof(zero));
+	memcpy(head, buf, SFFS_CRC_OFFSET);
+	return crc32c(crc32c(seed, head, sizeof(head)), buf + sizeof(head), len - sizeof(head));
 }
 
 bool sffs_crc_ok(const void *buf, size_t len, u32 seed)
@@ -136,6 +135,52 @@ struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic,
 	return bh;
 }
 
+/* Inodes of a chunk that are read at once for who reads them in order. */
+#define SFFS_INODES_AHEAD	32U
+
+/* Begin to read a block that is not in memory; what was known about it is no longer. */
+static void sffs_block_ahead(struct sffs_sb_info *sbi, u64 block)
+{
+	struct buffer_head *bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
+
+	if (!bh)
+		return;
+	if (!buffer_uptodate(bh) && trylock_buffer(bh)) {
+		if (buffer_uptodate(bh)) {
+			unlock_buffer(bh);
+		} else {
+			clear_buffer_sffs_checked(bh);
+			clear_buffer_sffs_leaf(bh);
+			__bh_read(bh, REQ_RAHEAD | REQ_META, false);
+		}
+	}
+	brelse(bh);
+}
+
+/*
+ * An inode is not in memory: when the one before it is, its chunk is being walked. Not on
+ * a volume that others have mounted, who may hold the locks of the inodes that follow.
+ */
+static void sffs_inodes_ahead(struct sffs_sb_info *sbi, u64 block, unsigned int index)
+{
+	u64 n = min3((u64)SFFS_INODES_AHEAD, (u64)SFFS_CHUNK_INODES - index, sbi->blocks - block);
+	struct buffer_head *bh;
+	struct blk_plug plug;
+	bool walked;
+
+	if (!sbi->local || !index)
+		return;
+	bh = __find_get_block(sbi->bdev, block - 1, SFFS_BLOCK_SIZE);
+	walked = bh && buffer_uptodate(bh);
+	brelse(bh);
+	if (!walked)
+		return;
+	blk_start_plug(&plug);
+	while (n--)
+		sffs_block_ahead(sbi, block++);
+	blk_finish_plug(&plug);
+}
+
 /* The same for a block whose generation is not known: an inode itself. */
 struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, u64 owner)
 {
@@ -153,6 +198,8 @@ struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, 
 	if (!buffer_uptodate(bh)) {
 		clear_buffer_sffs_checked(bh);
 		clear_buffer_sffs_leaf(bh);
+		if (magic == SFFS_MAGIC_INODE)
+			sffs_inodes_ahead(sbi, block, sffs_ino_index(owner));
 		if (bh_read(bh, REQ_META | REQ_PRIO) < 0) {
 			brelse(bh);
 			return ERR_PTR(-EIO);
