@@ -90,7 +90,9 @@ static void sffs_set_vfs_flags(struct inode *inode)
 		s |= S_NOATIME;
 	if (flags & SFFS_INODE_DIRSYNC)
 		s |= S_DIRSYNC;
-	inode_set_flags(inode, s, S_SYNC | S_APPEND | S_IMMUTABLE | S_NOATIME | S_DIRSYNC);
+	/* That there are no privileges to be removed is found out anew for what is read anew. */
+	inode_set_flags(inode, s, S_SYNC | S_APPEND | S_IMMUTABLE | S_NOATIME | S_DIRSYNC |
+			S_NOSEC);
 }
 
 void sffs_set_ops(struct inode *inode)

@@ -292,7 +292,7 @@ static void sffs_init_sb(struct super_block *sb, struct sffs_sb_info *sbi)
 	sb->s_time_gran = 1;
 	sb->s_time_min = SFFS_TIME_MIN;
 	sb->s_time_max = SFFS_TIME_MAX;
-	sb->s_flags |= SB_POSIXACL | SB_I_VERSION;
+	sb->s_flags |= SB_POSIXACL | SB_I_VERSION | SB_NOSEC;
 	super_set_uuid(sb, raw->uuid, sizeof(raw->uuid));
 	for (i = 0; i < ARRAY_SIZE(sbi->fixed); i++)
 		sffs_lock_init(&sbi->fixed[i], sbi, SFFS_LOCKT_FIXED, i);

@@ -158,6 +158,31 @@ TEST_F(attributes, full_of_xattrs)
 	EXPECT_TRUE(value_is(self->file, "user.1", 1000, 1));
 }
 
+/* That a file has none is remembered from write to write, but not for longer. */
+TEST_F(attributes, capabilities_go_with_a_write)
+{
+	static const char name[] = "security.capability";
+	static const __le32 cap_v2[] = { 0x02000000, 1, 0, 0, 0 };
+	int fd = open(self->file, O_RDWR | O_CLOEXEC), round;
+
+	ASSERT_LE(0, fd);
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(1, pwrite(fd, "a", 1, 0));
+		ASSERT_EQ(0, setxattr(self->file, name, cap_v2, sizeof(cap_v2), XATTR_CREATE));
+		if (round == 2) {
+			close(fd);
+			ASSERT_EQ(0, volume_remount(&self->vol));
+			fd = open(self->file, O_RDWR | O_CLOEXEC);
+			ASSERT_LE(0, fd);
+			ASSERT_EQ(20, getxattr(self->file, name, NULL, 0));
+		}
+		ASSERT_EQ(1, pwrite(fd, "b", 1, 0));
+		EXPECT_EQ(-1, getxattr(self->file, name, NULL, 0));
+		EXPECT_EQ(ENODATA, errno);
+	}
+	close(fd);
+}
+
 TEST_F(attributes, acls)
 {
 	const char *dir = in(&self->vol, "dir");
