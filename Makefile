@@ -67,6 +67,8 @@ programs_install: programs
 	install -D -m 0644 user/asvm/data/asvm@.service $(DESTDIR)$(unitdir)/asvm@.service
 	install -D -m 0644 user/asvm/data/asvm.tmpfiles $(DESTDIR)$(tmpfilesdir)/asvm.conf
 	install -D -m 0644 user/asvm/data/asvm.bash $(DESTDIR)$(completiondir)/asvm
+	install -D -m 0644 user/asv-vtd/data/asv-vtd.bash $(DESTDIR)$(completiondir)/asv-vtd
+	install -D -m 0644 -t $(DESTDIR)$(unitdir) user/asv-vtd/data/asv-vtd-events.service
 	for prog in mkfs.sffs fsck.sffs tune.sffs dump.sffs sffs; do \
 		install -D -m 0644 user/sffs-progs/data/sffs-progs.bash \
 			$(DESTDIR)$(completiondir)/$$prog || exit; \
