@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 mounted()
 {
 	mkfs.ext4 -q "$(disk)" 32M && mkdir -p "$work/mnt" && mount "$(disk)" "$work/mnt" || return 1
-	refused disk-claimed 'mounted' $nvme
+	refused disk-claimed "is mounted on $work/mnt: umount" $nvme
 	local rc=$?
 	umount "$work/mnt"
 	return $rc
@@ -19,7 +19,7 @@ mounted()
 swapped()
 {
 	mkswap "$(disk)" && swapon "$(disk)" || return 1
-	refused disk-claimed 'swapped' $nvme
+	refused disk-claimed 'has swap: swapoff' $nvme
 	local rc=$?
 	swapoff "$(disk)"
 	return $rc
@@ -28,7 +28,7 @@ swapped()
 mapped()
 {
 	modprobe dm_mod && dmsetup create asv --table "0 1000 linear $(disk) 0" || return 1
-	refused disk-claimed 'dm' $nvme
+	refused disk-claimed 'is part of asv' $nvme
 	local rc=$?
 	dmsetup remove --retry asv
 	return $rc
@@ -122,24 +122,43 @@ multipath()
 
 with_vfs()
 {
-	echo 0 > "$devices/$pf/sriov_drivers_autoprobe" && echo 2 > "$devices/$pf/sriov_numvfs" &&
+	"$vtd" vf "$pf" 5
+	[ $? -eq 2 ] || return 1
+	"$vtd" vf "$pf" 2 > "$work/vfs" && cat "$work/vfs" &&
+		[ "$(grep -c 'no driver' "$work/vfs")" -eq 2 ] &&
 		refused has-vfs 'has 2 virtual functions' "$pf"
 }
 
-# Without queues of its own a VF does not come ready, but it can be leased.
+# It has the queues and interrupts that it needs: the host's own driver finds it ready.
+ready_vf()
+{
+	local vf=$devices/$pf/virtfn0
+	echo nvme > "$vf/driver_override" && readlink -f "$vf" | xargs basename > \
+		/sys/bus/pci/drivers_probe && until_true eval "grep -x live $vf/nvme/nvme*/state"
+	local rc=$?
+	basename "$(readlink -f "$vf")" > "$vf/driver/unbind"
+	echo > "$vf/driver_override"
+	return $rc
+}
+
+# The VFs stay while one is leased.
 leased_vf()
 {
 	local vf
 	vf=$(basename "$(readlink "$devices/$pf/virtfn1")")
-	hold "pf=$pf,vf=1" && has_driver "$vf" asv_vtd && refused leased 'is leased' "pf=$pf,vf=1" &&
-		kill "$holder" && wait "$holder"
+	hold "pf=$pf,vf=1" && has_driver "$vf" asv_vtd && refused leased 'is leased' "pf=$pf,vf=1" ||
+		return 1
+	"$vtd" vf "$pf" 0
+	[ $? -eq 3 ] && [ -e "$devices/$vf" ] || return 1
+	kill "$holder"
+	wait "$holder"
 	"$vtd" return --wait "$vf" && ! driver "$vf" &&
 		refused no-function 'has no virtual function 7' "pf=$pf,vf=7"
 }
 
 no_vfs()
 {
-	echo 0 > "$devices/$pf/sriov_numvfs"
+	"$vtd" vf "$pf" 0 && [ ! -e "$devices/$pf/virtfn0" ]
 }
 
 # Whatever binds drivers by hand does not get at asv_vtd without a lease.
@@ -189,6 +208,7 @@ check 'a function without a reset' no_reset
 check 'a function that shares its group' shared_group
 check 'a path of a multipath disk' multipath
 check 'a PF with VFs' with_vfs
+check 'a VF comes ready' ready_vf
 check 'a VF is leased by its number' leased_vf
 check 'the VFs are removed' no_vfs
 check 'binding asv_vtd by hand' by_hand

@@ -50,14 +50,18 @@ int cmd_lease(int argc, char **argv)
 {
 	char address[VTD_ADDRESS_LEN];
 	struct asv_vtd_lease_arg arg;
-	bool unsafe = false;
+	bool unsafe = false, console = false;
+	struct function f;
 	const char *why;
 	int i, node, lease;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--unsafe-interrupts"))
+		if (!strcmp(argv[i], "--unsafe-interrupts"))
+			unsafe = true;
+		else if (!strcmp(argv[i], "--console"))
+			console = true;
+		else
 			return VTD_USAGE;
-		unsafe = true;
 	}
 	if (i == argc)
 		return VTD_USAGE;
@@ -66,24 +70,31 @@ int cmd_lease(int argc, char **argv)
 		log_err("%s %s", argv[i], why);
 		return VTD_USAGE;
 	}
-	if (unsafe)
-		arg.flags |= ASV_VTD_LEASE_UNSAFE_INTR;
 	i++;
 	if (i < argc && !strcmp(argv[i], "--"))
 		i++;
+	function_of_arg(&arg, address);
+	if (!arg.flags && !function_read(&f, address) && f.boot_vga && !console) {
+		log_err("the host's console is on %s: --console leases it all the same", address);
+		return VTD_REFUSED;
+	}
+	if (unsafe)
+		arg.flags |= ASV_VTD_LEASE_UNSAFE_INTR;
 	node = vtd_open();
 	if (node < 0)
 		return VTD_FAILED;
 	lease = vtd_lease(node, &arg);
 	close(node);
+	function_of_arg(&arg, address);
 	if (lease < 0 && arg.reason) {
 		log_err("%s", arg.text);
+		if (arg.reason == ASV_VTD_DISK_CLAIMED)
+			disk_use_show(address);
 		return VTD_REFUSED;
 	}
 	if (lease < 0) {
 		log_err("cannot lease: %s", strerror(-lease));
 		return VTD_FAILED;
 	}
-	function_of_arg(&arg, address);
 	return i < argc ? run(argv + i, lease, address, arg.group) : hold(address, arg.group);
 }

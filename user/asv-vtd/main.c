@@ -24,15 +24,17 @@ static const struct verb verbs[] = {
 	  "the functions, their drivers and groups, and who has leased them" },
 	{ "show", cmd_show, "[--json] FUNCTION",
 	  "all about one function" },
-	{ "lease", cmd_lease, "[--unsafe-interrupts] FUNCTION [COMMAND [ARGUMENT]...]",
+	{ "lease", cmd_lease, "[--unsafe-interrupts] [--console] FUNCTION [COMMAND [ARGUMENT]...]",
 	  "lease it while COMMAND runs, or until interrupted" },
 	{ "return", cmd_return, "[--wait] [--timeout SECONDS] FUNCTION",
 	  "end a lease that asv-vtd holds; with --wait, wait until the function is back" },
+	{ "vf", cmd_vf, "FUNCTION [COUNT]",
+	  "show a PF's virtual functions, or make COUNT of them, or 0 to remove them" },
 	{ "events", cmd_events, "[--json]",
 	  "show what happens to leased functions, DMA faults included" },
 };
 
-static void usage(FILE *to)
+static void help(FILE *to)
 {
 	size_t i;
 
@@ -47,7 +49,7 @@ static void usage(FILE *to)
 	      "can be leased here; 5 it took too long\n", to);
 }
 
-static int usage_of(const struct verb *verb, FILE *to)
+static int help_of(const struct verb *verb, FILE *to)
 {
 	fprintf(to, "usage: asv-vtd %s %s\n\n%s\n", verb->name, verb->args, verb->text);
 	return to == stdout ? VTD_OK : VTD_USAGE;
@@ -60,11 +62,11 @@ int main(int argc, char **argv)
 
 	log_init("asv-vtd", LOG_LEVEL_INFO, 0);
 	if (argc < 2) {
-		usage(stderr);
+		help(stderr);
 		return VTD_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		usage(stdout);
+		help(stdout);
 		return VTD_OK;
 	}
 	if (!strcmp(argv[1], "--version")) {
@@ -75,10 +77,10 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], verbs[i].name))
 			continue;
 		if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
-			return usage_of(&verbs[i], stdout);
+			return help_of(&verbs[i], stdout);
 		ret = verbs[i].run(argc - 1, argv + 1);
 		if (ret == VTD_USAGE)
-			usage_of(&verbs[i], stderr);
+			help_of(&verbs[i], stderr);
 		return fflush(stdout) && ret == VTD_OK ? VTD_FAILED : ret;
 	}
 	log_err("no such verb: %s; see asv-vtd --help", argv[1]);

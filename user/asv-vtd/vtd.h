@@ -91,6 +91,9 @@ void function_of_arg(const struct asv_vtd_lease_arg *arg, char address[VTD_ADDRE
 int sys_text(char *to, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* disk_use_show() - say which disks of a function are mounted, swapped on or held */
+void disk_use_show(const char *address);
+
 /* ---- the module (module.c) */
 
 /* vtd_open() - /dev/asv-vtd; -1 after a message */
@@ -227,6 +230,24 @@ bool iommu_parse_ivrs(struct iommu_report *r, const uint8_t *table, size_t size)
  */
 bool kmsg_fault(const char *line, char address[VTD_ADDRESS_LEN]);
 
+/* ---- virtual functions of NVMe controllers (nvme.c) */
+
+/**
+ * nvme_release() - have a PF give up what its VFs may get, before they are made
+ * @address: the PF, with the host's nvme driver
+ * @reset: set when it takes effect with a reset only
+ * Return: 0, or -1 after a message.
+ */
+int nvme_release(const char *address, bool *reset);
+
+/**
+ * nvme_share() - share queues and interrupts out to VFs that were just made
+ * @address: their PF
+ * @count: how many they are
+ * Return: 0, and they can come ready; or -1 after a message.
+ */
+int nvme_share(const char *address, unsigned int count);
+
 /* ---- verbs */
 
 int cmd_list(int argc, char **argv);
@@ -235,5 +256,6 @@ int cmd_check(int argc, char **argv);
 int cmd_lease(int argc, char **argv);
 int cmd_return(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_vf(int argc, char **argv);
 
 #endif

@@ -15,7 +15,8 @@ _asv_vtd()
 	case $verb in
 	check|list|events)	words='--json --help' ;;
 	show)			words='--json --help' ;;
-	lease)			words='--unsafe-interrupts --help' ;;
+	lease)			words='--unsafe-interrupts --console --help' ;;
+	vf)			words='--help' ;;
 	return)			words='--wait --timeout --help' ;;
 	esac
 	if [ "$verb" = lease ]; then
@@ -25,7 +26,7 @@ _asv_vtd()
 		done
 	fi
 	case $verb in
-	show|lease|return)	words+=" $(cd /sys/bus/pci/devices && echo *)" ;;
+	show|lease|return|vf)	words+=" $(cd /sys/bus/pci/devices && echo *)" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 	# The word breaks at the colons of an address: what is there stays.
