@@ -32,7 +32,8 @@ TEST(specs)
 	static const char *const wrong[] = {
 		"", "8086", "8086:", "8086:10d3,", "8086:10d3,node=", "8086:10d3,node=5000",
 		"8086:10d3,node=1x", "pf=00:04.0", "pf=00:04.0,vf=", "pf=00:04.0,vf=65536",
-		"pf=,vf=1", "pf=00:04.0,vf=-1", "80861:10d3",
+		"pf=,vf=1", "0:0", "8086:10d",
+		"pf=00:04.0,vf=-1", "80861:10d3",
 	};
 	struct asv_vtd_lease_arg arg;
 	size_t i;

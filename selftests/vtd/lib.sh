@@ -9,6 +9,7 @@
 vtd=$ASV_BUILD/user/asv-vtd
 nvme=0000:00:10.0
 net=0000:00:11.0
+holder=''
 devices=/sys/bus/pci/devices
 
 driver()
@@ -84,6 +85,9 @@ refused()
 # hold FUNCTION: take a lease in the background; its pid is in $holder
 hold()
 {
+	# what is left of a test that failed
+	[ -z "$holder" ] || kill "$holder" 2> /dev/null
+	: > "$work/holder"
 	"$vtd" lease "$1" > "$work/holder" 2>&1 &
 	holder=$!
 	until_true grep -q '^leased' "$work/holder"

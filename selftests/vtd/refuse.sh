@@ -111,7 +111,7 @@ bridge()
 
 nothing()
 {
-	refused no-function 'there is no PCI function' 0000:7f:1f.7
+	refused no-function 'there is no PCI function 0000:7f:1f.7' 7f:1f.7
 }
 
 # A namespace that several controllers may share has a multipath head of its own.

@@ -251,7 +251,8 @@ const char *function_spec(const char *text, struct asv_vtd_lease_arg *arg)
 	if (set_address(&p, arg) && !*p)
 		return NULL;
 	p = text;
-	if (!hex(&p, 4, &vendor) || !take(&p, ':') || !hex(&p, 4, &device))
+	if (!hex(&p, 4, &vendor) || p != text + 4 || !take(&p, ':') || !hex(&p, 4, &device) ||
+	    p != text + 9)
 		return "is no function: ADDRESS, VENDOR:DEVICE[,node=N] or pf=ADDRESS,vf=N";
 	memset(arg, 0, sizeof(*arg));
 	arg->node = -1;

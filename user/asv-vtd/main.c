@@ -25,7 +25,8 @@ static const struct verb verbs[] = {
 	{ "show", cmd_show, "[--json] FUNCTION",
 	  "all about one function" },
 	{ "lease", cmd_lease, "[--unsafe-interrupts] [--console] FUNCTION [COMMAND [ARGUMENT]...]",
-	  "lease it while COMMAND runs, or until interrupted" },
+	  "lease it while COMMAND runs, or until interrupted; with --to SOCKET and\n"
+	  "           --memlock SIZE instead of COMMAND, hand the lease to who listens there" },
 	{ "return", cmd_return, "[--wait] [--timeout SECONDS] FUNCTION",
 	  "end a lease that asv-vtd holds; with --wait, wait until the function is back" },
 	{ "vf", cmd_vf, "FUNCTION [COUNT]",

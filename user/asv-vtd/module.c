@@ -11,7 +11,7 @@
 #include "vtd.h"
 
 #define NODE		"/dev/asv-vtd"
-#define TRIES		15
+#define TRIES		10
 #define TRY_MS		200
 
 int vtd_open(void)
@@ -40,7 +40,7 @@ int vtd_lease(int node, struct asv_vtd_lease_arg *arg)
 			return ret;
 		ret = -errno;
 		arg->text[sizeof(arg->text) - 1] = '\0';
-		if (ret != -EUSERS || i == TRIES)
+		if (ret != -EUSERS || arg->flags & ASV_VTD_LEASE_CHECK || i == TRIES)
 			return ret;
 		nanosleep(&pause, NULL);
 	}

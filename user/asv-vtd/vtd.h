@@ -102,13 +102,27 @@ int vtd_open(void);
 /**
  * vtd_lease() - the ioctl
  * @arg: as in <linux/asv_vtd.h>
- * Return: a descriptor, 0 with ASV_VTD_LEASE_CHECK, or -errno; after -EUSERS it has tried
- * for three seconds, since udev looks into new disks.
+ * Return: a descriptor, 0 with ASV_VTD_LEASE_CHECK, or -errno. Before -EUSERS for a lease it
+ * has tried for two seconds, since udev looks into new disks.
  */
 int vtd_lease(int node, struct asv_vtd_lease_arg *arg);
 
 /* vtd_reason() - the name of a refusal in JSON: "disk-open" */
 const char *vtd_reason(unsigned int reason);
+
+/**
+ * handover() - pass a lease on to whoever listens on a socket (handover.c)
+ * @path: of the UNIX stream socket
+ * @lease: the lease; the caller closes its own descriptor
+ * @memlock: bytes that the receiver may at least lock from now on
+ *
+ * The receiver gets one message: the function's address with a newline, and three
+ * descriptors: lease, VFIO group and an unused VFIO container.
+ *
+ * Return: 0, or -1 after a message.
+ */
+int handover(const char *path, int lease, const char *address, unsigned int group,
+	     uint64_t memlock);
 
 /* ---- leases and events (netlink.c) */
 

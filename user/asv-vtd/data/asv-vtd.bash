@@ -15,7 +15,7 @@ _asv_vtd()
 	case $verb in
 	check|list|events)	words='--json --help' ;;
 	show)			words='--json --help' ;;
-	lease)			words='--unsafe-interrupts --console --help' ;;
+	lease)			words='--unsafe-interrupts --console --to --memlock --help' ;;
 	vf)			words='--help' ;;
 	return)			words='--wait --timeout --help' ;;
 	esac
