@@ -300,6 +300,46 @@ int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count)
 				    BLKDEV_ZERO_NOUNMAP);
 }
 
+/**
+ * sffs_gate_units() - what the device takes back by UNMAP
+ * @gate: the gate
+ * @units: filled in; @max is 0 if it takes nothing back
+ *
+ * A device may stop to take UNMAP while it is in use.
+ */
+void sffs_gate_units(struct sffs_gate *gate, struct sffs_units *units)
+{
+	struct block_device *bdev = gate->lower.bdev;
+	u64 max = (u64)bdev_max_discard_sectors(bdev) << SECTOR_SHIFT;
+
+	units->granularity = bdev_discard_granularity(bdev) ?: SFFS_BLOCK_SIZE;
+	if (units->granularity < SFFS_BLOCK_SIZE)
+		units->granularity = roundup(SFFS_BLOCK_SIZE, units->granularity);
+	units->alignment = bdev_discard_alignment(bdev) % units->granularity;
+	/* The size of a bio has 32 bits. */
+	max = min_t(u64, max, round_down(UINT_MAX, SFFS_BLOCK_SIZE));
+	units->max = max > units->granularity ? max - max % units->granularity : max;
+}
+
+/**
+ * sffs_gate_unmap() - begin to give a stretch back to the device
+ * @gate: the gate
+ * @chain: what the call before returned, NULL at first; it is sent now
+ * @from: first byte
+ * @bytes: at most what sffs_gate_units() allows
+ *
+ * Context: sleeps.
+ * Return: the bio of this stretch, for submit_bio_wait() if it is the last one.
+ */
+struct bio *sffs_gate_unmap(struct sffs_gate *gate, struct bio *chain, u64 from, u32 bytes)
+{
+	struct bio *bio = blk_next_bio(chain, gate->self.bdev, 0, REQ_OP_DISCARD, GFP_NOFS);
+
+	bio->bi_iter.bi_sector = from >> SECTOR_SHIFT;
+	bio->bi_iter.bi_size = bytes;
+	return bio;
+}
+
 int sffs_gate_init(void)
 {
 	int err;

@@ -37,6 +37,7 @@ static void sffs_group_init(struct sffs_group_info *g, struct sffs_sb_info *sbi,
 	mutex_init(&g->mutex);
 	spin_lock_init(&g->busy_lock);
 	g->number = n;
+	g->doubt = sbi->doubt;
 	g->busy = RB_ROOT;
 	left = blocks - sffs_group_start(g);
 	g->blocks = min_t(u64, left, 1ULL << sbi->group_shift);
@@ -170,9 +171,8 @@ unlock:
 	return err;
 }
 
-/* What an unwritten bitmap block stands for. */
-static void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k,
-			     bool unmapped)
+/* What an unwritten bitmap block stands for; what comes before the bits is left alone. */
+void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped)
 {
 	u32 first = k * SFFS_BITMAP_BITS;
 	u32 used = SFFS_GROUP_BITMAP + g->lock.sbi->bitmap_blocks;
@@ -294,12 +294,31 @@ void sffs_busy_add(struct sffs_tx *tx, struct sffs_group_info *g, u32 start, u32
 	b->count = count;
 	b->meta = meta;
 	b->tid = tx->handle->h_transaction->t_tid;
-	spin_lock(&g->busy_lock);
-	sffs_busy_insert(g, b);
-	spin_unlock(&g->busy_lock);
+	sffs_busy_hold(g, b);
 	spin_lock(&sbi->free_lock);
 	list_add_tail(&b->list, &sbi->freed);
 	spin_unlock(&sbi->free_lock);
+}
+
+/**
+ * sffs_busy_hold() - nobody may use these free blocks
+ * @g: the group, mutex held
+ * @b: its @start and @count are set; they are not busy yet
+ */
+void sffs_busy_hold(struct sffs_group_info *g, struct sffs_busy *b)
+{
+	spin_lock(&g->busy_lock);
+	sffs_busy_insert(g, b);
+	spin_unlock(&g->busy_lock);
+}
+
+/* From now on they may be used. */
+void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b)
+{
+	spin_lock(&g->busy_lock);
+	rb_erase(&b->node, &g->busy);
+	g->busy_blocks -= b->count;
+	spin_unlock(&g->busy_lock);
 }
 
 /**
@@ -349,8 +368,10 @@ void sffs_commit_callback(journal_t *journal, transaction_t *transaction)
 		any = true;
 	}
 	spin_unlock(&sbi->free_lock);
-	if (any)
+	if (any) {
 		queue_work(system_unbound_wq, &sbi->free_work);
+		wake_up_all(&sbi->free_wait);
+	}
 }
 
 static void sffs_busy_release(struct sffs_sb_info *sbi, struct sffs_busy *b)
@@ -359,10 +380,7 @@ static void sffs_busy_release(struct sffs_sb_info *sbi, struct sffs_busy *b)
 
 	if (b->meta)
 		clean_bdev_aliases(sbi->bdev, sffs_group_start(g) + b->start, b->count);
-	spin_lock(&g->busy_lock);
-	rb_erase(&b->node, &g->busy);
-	g->busy_blocks -= b->count;
-	spin_unlock(&g->busy_lock);
+	sffs_busy_unhold(g, b);
 	kfree(b);
 }
 
@@ -379,6 +397,49 @@ void sffs_free_work(struct work_struct *work)
 		sffs_busy_release(sbi, b);
 		cond_resched();
 	}
+}
+
+/* Has something that was freed up to a transaction not been seen by the callback? */
+static bool sffs_freed_before(struct sffs_sb_info *sbi, tid_t tid)
+{
+	struct sffs_busy *b;
+	bool any;
+
+	spin_lock(&sbi->free_lock);
+	b = list_first_entry_or_null(&sbi->freed, struct sffs_busy, list);
+	any = b && !tid_gt(b->tid, tid);
+	spin_unlock(&sbi->free_lock);
+	return any;
+}
+
+/**
+ * sffs_commit_freed() - commit, until what is freed now is no longer busy for that reason
+ * @sbi: the mount
+ *
+ * jbd2 calls the callback after it has let go on who waits for the commit, so the callback
+ * has to be waited for, too. An aborted journal never calls it.
+ *
+ * Context: waits for a commit; no handle may be held.
+ * Return: 0 or an error.
+ */
+int sffs_commit_freed(struct sffs_sb_info *sbi)
+{
+	tid_t tid = 0;
+	bool any;
+	int err;
+
+	spin_lock(&sbi->free_lock);
+	any = !list_empty(&sbi->freed);
+	if (any)
+		tid = list_last_entry(&sbi->freed, struct sffs_busy, list)->tid;
+	spin_unlock(&sbi->free_lock);
+	err = jbd2_journal_force_commit(sbi->journal);
+	if (err)
+		return err;
+	while (any && sffs_freed_before(sbi, tid) && !is_journal_aborted(sbi->journal))
+		wait_event_timeout(sbi->free_wait, !sffs_freed_before(sbi, tid), HZ);
+	flush_work(&sbi->free_work);
+	return 0;
 }
 
 /**
@@ -402,6 +463,7 @@ int sffs_flush_freed(struct sffs_sb_info *sbi)
 			return err;
 	}
 	any |= flush_work(&sbi->free_work);
+	any |= sffs_reclaim_wait(sbi);
 	return any ? 0 : -ENOSPC;
 }
 

@@ -137,6 +137,21 @@ static int sffs_ioc_grow(struct file *file, struct sffs_grow __user *arg)
 	return err ?: copy_to_user(arg, &grow, sizeof(grow)) ? -EFAULT : 0;
 }
 
+static int sffs_ioc_trim(struct file *file, struct fstrim_range __user *arg)
+{
+	struct fstrim_range range;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	err = sffs_trim(file, &range);
+	if (err)
+		return err;
+	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : 0;
+}
+
 /* A file by its number, as for an NFS handle, or the file itself. */
 static struct inode *sffs_ioc_inode(struct file *file, u64 ino)
 {
@@ -184,6 +199,8 @@ long sffs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return sffs_get_label(sb, argp);
 	case SFFS_IOC_SHUTDOWN:
 		return sffs_ioc_shutdown(sb, argp);
+	case FITRIM:
+		return sffs_ioc_trim(file, argp);
 	case SFFS_IOC_GROW:
 		return sffs_ioc_grow(file, argp);
 	case SFFS_IOC_GET_OWNER:

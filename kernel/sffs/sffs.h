@@ -80,12 +80,28 @@ bool sffs_device_read_only(dev_t dev);
 u64 sffs_gate_resize(struct sffs_gate *gate);
 int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int blocks, blk_opf_t op);
 int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count);
+struct bio *sffs_gate_unmap(struct sffs_gate *gate, struct bio *chain, u64 from, u32 bytes);
+
+/**
+ * struct sffs_units - in which pieces a device takes blocks back
+ * @granularity: size of a unit in bytes
+ * @alignment: where the first one begins, below @granularity
+ * @max: most bytes for one UNMAP; 0: none at all
+ */
+struct sffs_units {
+	u32 granularity;
+	u32 alignment;
+	u32 max;
+};
+
+void sffs_gate_units(struct sffs_gate *gate, struct sffs_units *units);
 int sffs_gate_init(void);
 void sffs_gate_exit(void);
 
 /* ---- One mount ---- */
 
 #define SFFS_MOUNT_SHUTDOWN	0	/* no more writes; see sffs_shutdown() */
+#define SFFS_MOUNT_UNMAP_FAILS	1	/* the last UNMAP failed, and that was reported */
 
 /**
  * struct sffs_sb_info - one mount
@@ -103,11 +119,15 @@ void sffs_gate_exit(void);
  * @freed: extents whose freeing transaction has not been committed, oldest first
  * @committed: extents whose freeing has been committed, for @free_work
  * @free_work: makes them available again
+ * @reclaiming: callers that have stretches under way to be unmapped
+ * @free_wait: woken when there are none, and when freed extents have been committed
+ * @reclaim_pause: none are chosen before that time, in jiffies
  * @conv_wq: converts unwritten extents after writeback
  * @orphan_mutex: covers the slot's orphan table, and the next three
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
+ * @doubt: a host crashed since the last mount: of groups as they are first seen
  * @fixed: the fixed locks
  * @quota_wanted: types of quota that mount options name, a bit each
  * @quota: what is kept about users, groups and projects, or NULL
@@ -137,6 +157,7 @@ struct sffs_sb_info {
 	u64 root_ino;
 	bool local;
 	bool inline_data;
+	bool doubt;
 	unsigned int quota_wanted;
 	struct sffs_quota_info *quota;
 
@@ -150,6 +171,10 @@ struct sffs_sb_info {
 	struct list_head freed;
 	struct list_head committed;
 	struct work_struct free_work;
+
+	atomic_t reclaiming;
+	wait_queue_head_t free_wait;
+	unsigned long reclaim_pause;
 
 	struct workqueue_struct *conv_wq;
 
@@ -300,6 +325,7 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot);
  * @reserved: promised to transactions that have not used them yet
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
+ * @doubt: blocks that `unmapped` names may be backed all the same, see reclaim.c
  * @busy: extents in the bitmaps as free that must not be used yet, by start
  * @busy_blocks: their sum
  * @busy_lock: covers @busy and @busy_blocks
@@ -317,12 +343,13 @@ struct sffs_group_info {
 	u32 reserved;
 	u32 reserved_inodes;
 	u32 hint;
+	bool doubt;
 	spinlock_t busy_lock;	/* extents that may not be allocated */
 	u32 busy_blocks;
 	struct rb_root busy;
 };
 
-/* A freed extent until its transaction is on disk and the device was told. */
+/* An extent that was freed until that is on disk, or one that is being unmapped. */
 struct sffs_busy {
 	struct rb_node node;
 	struct list_head list;
@@ -362,6 +389,7 @@ int sffs_group_load(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
 				      struct sffs_tx *tx);
+void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped);
 u32 sffs_group_avail(struct sffs_group_info *g);
 void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped, u64 *free_inodes,
 		      u64 *inodes);
@@ -371,9 +399,12 @@ int sffs_alloc_meta(struct sffs_tx *tx, u64 goal, u64 *block);
 int sffs_free(struct sffs_tx *tx, u64 block, u32 count, bool meta);
 void sffs_free_work(struct work_struct *work);
 void sffs_commit_callback(journal_t *journal, transaction_t *transaction);
+int sffs_commit_freed(struct sffs_sb_info *sbi);
 int sffs_flush_freed(struct sffs_sb_info *sbi);
 void sffs_busy_add(struct sffs_tx *tx, struct sffs_group_info *g, u32 start, u32 count, bool meta);
 void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end);
+void sffs_busy_hold(struct sffs_group_info *g, struct sffs_busy *b);
+void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b);
 void sffs_busy_drop_all(struct sffs_sb_info *sbi);
 
 /* ---- Transactions and metadata blocks: trans.c ---- */
@@ -385,7 +416,7 @@ void sffs_busy_drop_all(struct sffs_sb_info *sbi);
  * @sb: the mount
  * @handle: running handle, or NULL while the transaction is planned
  * @nr: groups in use in @group
- * @quota_sync: moves changes of quota into the files
+ * @quota_sync: moves changes of quota into the files, or makes none
  * @urgent: gives space back or completes I/O, so may use the last blocks of a group
  * @group: in ascending order once started; what is reserved in each
  * @space_group: where sffs_alloc() takes blocks
@@ -571,7 +602,10 @@ int sffs_init_acl(struct sffs_tx *tx, struct inode *inode, struct posix_acl *acl
 long sffs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int sffs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
-int sffs_trim(struct super_block *sb, struct fstrim_range *range);
+
+/* reclaim.c */
+int sffs_trim(struct file *file, struct fstrim_range *range);
+bool sffs_reclaim_wait(struct sffs_sb_info *sbi);
 
 /* ---- Growing, owners of disks, netlink ---- */
 

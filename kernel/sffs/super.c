@@ -373,6 +373,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
 		return -EINVAL;
 	}
+	sbi->doubt = dead;
 	err = super_setup_bdi(sb);
 	if (!err)
 		err = sffs_groups_init(sbi);
@@ -464,6 +465,8 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_LIST_HEAD(&sbi->freed);
 	INIT_LIST_HEAD(&sbi->committed);
 	INIT_WORK(&sbi->free_work, sffs_free_work);
+	init_waitqueue_head(&sbi->free_wait);
+	sbi->reclaim_pause = jiffies;
 	sbi->trigger.t_frozen = sffs_frozen;
 	sbi->conv_wq = alloc_workqueue("sffs", WQ_MEM_RECLAIM | WQ_FREEZABLE, 0);
 	if (!sbi->conv_wq) {
