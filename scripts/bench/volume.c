@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define KIB		1024ULL
 #define MIB		(KIB * KIB)
 #define PAGE		(4 * KIB)
+#define HUGE		(2 * MIB)	/* a huge page */
 #define SPAN		(64 * MIB)	/* of the data that direct I/O goes to */
 #define IOS		4000
 #define WARM_UP		64
@@ -315,10 +317,12 @@ int main(int argc, char **argv)
 	}
 	top = argv[2];
 	marks = open("/sys/kernel/debug/asv_bench", O_WRONLY);
-	buffer = aligned_alloc(PAGE, MIB);
+	buffer = aligned_alloc(HUGE, HUGE);
 	if (marks < 0 || !buffer)
 		fail("asv_bench");
-	memset(buffer, 0x5a, MIB);
+	/* Or what a bio takes would depend on where its pages happen to be. */
+	madvise(buffer, HUGE, MADV_HUGEPAGE);
+	memset(buffer, 0x5a, HUGE);
 	for (i = 0; i < ARRAY_SIZE(phases); i++) {
 		if (!strcmp(argv[1], phases[i].name)) {
 			phases[i].run();
