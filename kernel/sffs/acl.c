@@ -55,23 +55,6 @@ static void *sffs_acl_value(struct posix_acl *acl, size_t *size)
 	return ERR_PTR(len);
 }
 
-/* The mode follows the ACL, in a transaction after it. */
-static int sffs_acl_set_mode(struct inode *inode, umode_t mode)
-{
-	struct sffs_tx tx;
-	int err, err2;
-
-	sffs_tx_init(&tx, inode->i_sb);
-	err = sffs_tx_start(&tx, 1);
-	if (err)
-		return err;
-	inode->i_mode = mode;
-	inode_set_ctime_current(inode);
-	err = sffs_store_inode(&tx, inode);
-	err2 = sffs_tx_stop(&tx);
-	return err ?: err2;
-}
-
 int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_acl *acl, int type)
 {
 	struct inode *inode = asv_acl_inode(target);
@@ -92,12 +75,8 @@ int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_a
 		if (IS_ERR(value))
 			return PTR_ERR(value);
 	}
-	err = sffs_xattr_set(inode, sffs_acl_index(type), "", value, size, 0);
+	err = sffs_xattr_set_acl(inode, sffs_acl_index(type), value, size, mode);
 	kfree(value);
-	if (err == -ENODATA && !acl)
-		err = 0;
-	if (!err && mode != inode->i_mode)
-		err = sffs_acl_set_mode(inode, mode);
 	if (!err)
 		set_cached_acl(inode, type, acl);
 	return err;

@@ -492,22 +492,6 @@ static int sffs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	return file_check_and_advance_wb_err(file);
 }
 
-int sffs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
-{
-	struct sffs_inode_info *si = SFFS_I(inode);
-	int err;
-
-	inode_lock_shared(inode);
-	err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
-	if (!err) {
-		err = iomap_fiemap(inode, info, start, min_t(u64, len, S64_MAX - SFFS_BLOCK_SIZE),
-				   &sffs_iomap_ops);
-		sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
-	}
-	inode_unlock_shared(inode);
-	return err;
-}
-
 const struct file_operations sffs_file_fops = {
 	.llseek		= sffs_llseek,
 	.read_iter	= sffs_read_iter,

@@ -17,10 +17,10 @@ struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block)
 {
 	u64 n;
 
-	if (block < sbi->first_group_block || block >= sbi->blocks)
+	if (block < sbi->first_group_block || block >= READ_ONCE(sbi->blocks))
 		return NULL;
 	n = (block - sbi->first_group_block) >> sbi->group_shift;
-	return n < sbi->nr_groups ? sffs_group(sbi, n) : NULL;
+	return n < sffs_nr_groups(sbi) ? sffs_group(sbi, n) : NULL;
 }
 
 /* Groups that came at one time: with the mount, or by growing. */
@@ -62,7 +62,7 @@ int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks)
 
 	if (groups == first)
 		return 0;
-	run = kvzalloc(struct_size(run, group, n), GFP_KERNEL);
+	run = kvzalloc(struct_size(run, group, n), GFP_KERNEL | __GFP_NOWARN);
 	if (!run)
 		return -ENOMEM;
 	list_add(&run->list, &sbi->group_runs);
@@ -78,10 +78,9 @@ int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks)
 /* From now on the groups that sffs_groups_add() made are used. */
 void sffs_groups_publish(struct sffs_sb_info *sbi, u32 groups, u64 blocks)
 {
-	/* Whoever sees the count finds the groups; whoever sees the blocks, the count. */
+	WRITE_ONCE(sbi->blocks, blocks);
+	/* Whoever sees the count finds the groups, and that the volume has their blocks. */
 	smp_store_release(&sbi->nr_groups, groups);
-	/* See above. */
-	smp_store_release(&sbi->blocks, blocks);
 }
 
 int sffs_groups_init(struct sffs_sb_info *sbi)
@@ -239,13 +238,13 @@ u32 sffs_group_avail(struct sffs_group_info *g)
 void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped, u64 *free_inodes,
 		      u64 *inodes)
 {
-	u32 i;
+	u32 i, groups = sffs_nr_groups(sbi);
 
 	*free_blocks = 0;
 	*unmapped = 0;
 	*free_inodes = 0;
 	*inodes = 0;
-	for (i = 0; i < sbi->nr_groups; i++) {
+	for (i = 0; i < groups; i++) {
 		struct sffs_group_info *g = sffs_group(sbi, i);
 
 		if (sffs_group_load(g))

@@ -60,7 +60,7 @@ static int sffs_growth_plan(struct sffs_growth *gr, u64 want)
 		groups++;
 	if (groups >= U32_MAX)
 		return -EFBIG;
-	gr->groups = groups;
+	gr->groups = max_t(u32, groups, sbi->nr_groups);
 	return 0;
 }
 
@@ -171,6 +171,8 @@ static int sffs_growth_lengthen(struct sffs_growth *gr, struct sffs_tx *tx,
 		gr->half |= !err;
 	}
 	if (!err) {
+		/* Whoever is given one of its blocks finds that the volume has it. */
+		WRITE_ONCE(gr->sbi->blocks, gr->blocks);
 		g->free += blocks - g->blocks;
 		g->blocks = blocks;
 		gh->blocks = cpu_to_le32(blocks);
@@ -264,12 +266,14 @@ int sffs_grow(struct super_block *sb, u64 *blocks)
 	err = sffs_growth_plan(&gr, *blocks);
 	if (err || gr.blocks == sbi->blocks)
 		goto unlock;
-	err = sffs_growth_write(&gr) ?: sffs_groups_add(sbi, gr.groups, gr.blocks) ?:
+	err = sffs_groups_add(sbi, gr.groups, gr.blocks) ?: sffs_growth_write(&gr) ?:
 	      sffs_growth_commit(&gr);
 	if (err)
 		goto unlock;
 	sffs_groups_publish(sbi, gr.groups, gr.blocks);
 	err = jbd2_journal_force_commit(sbi->journal);
+	if (err)
+		goto unlock;
 	pr_info("%s: grown to %llu blocks\n", sb->s_id, gr.blocks);
 	sffs_event(sb, SFFS_EVENT_GROWN, gr.blocks, "grown");
 unlock:

@@ -190,11 +190,11 @@ static int sffs_new_chunk(struct super_block *sb, u64 goal)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct sffs_group_info *near = sffs_group_of(sbi, goal);
-	u32 first = near ? near->number : 0, i;
+	u32 groups = sffs_nr_groups(sbi), first = near ? near->number : 0, i;
 	int err = -ENOSPC;
 
-	for (i = 0; i < sbi->nr_groups && err == -ENOSPC; i++) {
-		u32 n = first + i < sbi->nr_groups ? first + i : first + i - sbi->nr_groups;
+	for (i = 0; i < groups && err == -ENOSPC; i++) {
+		u32 n = ((u64)first + i) % groups;
 
 		err = sffs_new_chunk_in(sb, sffs_group_start(sffs_group(sbi, n)));
 		if (fatal_signal_pending(current))
@@ -234,7 +234,7 @@ static struct sffs_group_info *sffs_inode_group(struct inode *dir, umode_t mode)
 
 	if (S_ISDIR(mode) && dir->i_ino == sbi->root_ino)
 		return sffs_group(sbi, (u32)atomic_inc_return(&sbi->next_dir_group) %
-				  sbi->nr_groups);
+				  sffs_nr_groups(sbi));
 	return sffs_group_of(sbi, sffs_ino_chunk(dir->i_ino));
 }
 
@@ -254,17 +254,17 @@ int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(dir->i_sb);
 	struct sffs_group_info *near = sffs_inode_group(dir, mode);
-	u32 i, pass, tries = min(SFFS_INODE_GROUPS, sbi->nr_groups);
+	u32 groups = sffs_nr_groups(sbi), i, pass, tries = min(SFFS_INODE_GROUPS, groups);
 	int err;
 
 	/* Without room for a chunk at hand, all free inodes there are come first. */
 	if (!sffs_group_load(near) && READ_ONCE(near->free) < sbi->chunk_blocks)
-		tries = sbi->nr_groups;
+		tries = groups;
 	for (pass = 0; pass < 3; pass++) {
 		for (i = 0; i < tries; i++) {
 			struct sffs_group_info *g;
 
-			g = sffs_group(sbi, (near->number + i) % sbi->nr_groups);
+			g = sffs_group(sbi, ((u64)near->number + i) % groups);
 			if (!i && S_ISDIR(mode) && !READ_ONCE(g->free_inodes) && !pass)
 				break;
 			if (tx->nr < SFFS_TX_GROUPS - 2 && sffs_reserve_inode(tx, g))
@@ -274,7 +274,7 @@ int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 		err = sffs_new_chunk(dir->i_sb, sffs_group_start(near));
 		if (err && err != -ENOSPC)
 			return err;
-		tries = sbi->nr_groups;
+		tries = groups;
 	}
 	return -ENOSPC;
 }

@@ -2,11 +2,11 @@
 /*
  * The generic netlink family: space, slots and locks of the mounted volumes, and events.
  *
- * @sffs_mounts_lock covers the list of mounts and keeps them from going away while a dump
- * looks at one; a mount that ends waits for it. Dumps of different askers run side by side
- * with those of other families, for they may read from the disk.
+ * @sffs_mounts_lock covers the list of mounts, which has them in the order of their numbers.
+ * It is not held over I/O: a dump counts itself among the mount's dumps, and the mount that
+ * ends waits for those. So a volume that does not answer holds up nobody but itself.
  */
-#include <linux/ratelimit.h>
+#include <linux/wait_bit.h>
 #include <net/genetlink.h>
 
 #include <linux/sffs.h>
@@ -18,18 +18,18 @@
 
 static DEFINE_MUTEX(sffs_mounts_lock);
 static LIST_HEAD(sffs_mounts);
-static DEFINE_RATELIMIT_STATE(sffs_event_rate, 5 * HZ, 50);
+static u64 sffs_last_mount;
 static struct genl_family sffs_family;
 
 /**
  * struct sffs_dump - where a dump stands, in cb->ctx
- * @volume: how many volumes are done
- * @item: next item of the present one
+ * @mount: number of the mount that it looks at; those before are done
+ * @item: next item of that one
  * @dev: of this volume only, if @one
  * @one: only one volume was asked for
  */
 struct sffs_dump {
-	u32 volume;
+	u64 mount;
 	u32 item;
 	u32 dev;
 	bool one;
@@ -58,25 +58,51 @@ static u32 sffs_mount_dev(const struct sffs_sb_info *sbi)
 	return new_encode_dev(sbi->sb->s_dev);
 }
 
+/* The mount that the dump looks at next, kept until sffs_dump_unpin(), or NULL. */
+static struct sffs_sb_info *sffs_dump_pin(struct sffs_dump *dump)
+{
+	struct sffs_sb_info *sbi, *found = NULL;
+
+	mutex_lock(&sffs_mounts_lock);
+	list_for_each_entry(sbi, &sffs_mounts, mounts_entry) {
+		if (sbi->mount_number < dump->mount ||
+		    (dump->one && dump->dev != sffs_mount_dev(sbi)))
+			continue;
+		if (sbi->mount_number != dump->mount)
+			dump->item = 0;
+		dump->mount = sbi->mount_number;
+		atomic_inc(&sbi->dumps);
+		found = sbi;
+		break;
+	}
+	mutex_unlock(&sffs_mounts_lock);
+	return found;
+}
+
+static void sffs_dump_unpin(struct sffs_sb_info *sbi)
+{
+	if (atomic_dec_and_test(&sbi->dumps))
+		wake_up_var(&sbi->dumps);
+}
+
 static int sffs_dump(struct sk_buff *skb, struct netlink_callback *cb, sffs_put_fn put)
 {
 	struct sffs_dump *dump = (void *)cb->ctx;
 	struct sffs_sb_info *sbi;
-	u32 n = 0;
 	int err = 0;
 
-	if (mutex_lock_killable(&sffs_mounts_lock))
-		return -EINTR;
-	list_for_each_entry(sbi, &sffs_mounts, mounts_entry) {
-		if (n++ < dump->volume || (dump->one && dump->dev != sffs_mount_dev(sbi)))
-			continue;
-		err = put(skb, cb, sbi, dump);
-		if (err)
+	while (!err) {
+		sbi = sffs_dump_pin(dump);
+		if (!sbi)
 			break;
-		dump->volume = n;
-		dump->item = 0;
+		err = put(skb, cb, sbi, dump);
+		if (!err) {
+			dump->mount++;
+			dump->item = 0;
+		}
+		sffs_dump_unpin(sbi);
 	}
-	mutex_unlock(&sffs_mounts_lock);
+	/* What was put is sent; the error comes again with the next part. */
 	return skb->len ?: err;
 }
 
@@ -108,9 +134,9 @@ static int sffs_put_end(struct sk_buff *skb, void *head, bool bad)
 static u64 sffs_pending_blocks(struct sffs_sb_info *sbi)
 {
 	u64 sum = 0;
-	u32 i;
+	u32 i, groups = sffs_nr_groups(sbi);
 
-	for (i = 0; i < sbi->nr_groups; i++)
+	for (i = 0; i < groups; i++)
 		sum += READ_ONCE(sffs_group(sbi, i)->busy_blocks);
 	return sum;
 }
@@ -215,38 +241,70 @@ static bool sffs_lock_used(const struct sffs_lock *lock)
 	       atomic_read(&lock->uses[SFFS_LOCK_EXCLUSIVE]);
 }
 
-/* Locks in use of the inodes in memory, from the @skip-th on; counts those put. */
-static int sffs_put_inode_locks(struct sk_buff *skb, struct netlink_callback *cb,
-				struct sffs_sb_info *sbi, u32 skip, u32 *put)
+/* Does anybody use one of the inode's locks? One that is being set up has none yet. */
+static bool sffs_inode_used(struct sffs_sb_info *sbi, struct inode *inode)
 {
-	struct inode *inode;
-	u32 n = 0, i;
+	const struct sffs_inode_info *si = SFFS_I(inode);
+
+	return si->lock.sbi == sbi && si->open_lock.sbi == sbi &&
+	       (sffs_lock_used(&si->lock) || sffs_lock_used(&si->open_lock));
+}
+
+/* Of an inode, those in use, but for the first of all that were put before. */
+static int sffs_put_inode(struct sk_buff *skb, struct netlink_callback *cb, struct inode *inode,
+			  u32 skip, u32 *n)
+{
+	const struct sffs_inode_info *si = SFFS_I(inode);
+	const struct sffs_lock *lock[] = { &si->lock, &si->open_lock };
+	int i, err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(lock) && !err; i++) {
+		if (!sffs_lock_used(lock[i]))
+			continue;
+		if (*n >= skip)
+			err = sffs_put_lock(skb, cb, lock[i]);
+		*n += !err;
+	}
+	return err;
+}
+
+/*
+ * Locks in use of the inodes in memory, from the @skip-th on; @n counts them. The list may be
+ * long, so its lock is dropped for each inode that is used and for others now and then.
+ */
+static int sffs_put_inode_locks(struct sk_buff *skb, struct netlink_callback *cb,
+				struct sffs_sb_info *sbi, u32 skip, u32 *n)
+{
+	struct super_block *sb = sbi->sb;
+	struct inode *inode, *last = NULL;
+	u32 seen = 0;
 	int err = 0;
 
-	*put = 0;
-	spin_lock(&sbi->sb->s_inode_list_lock);
-	list_for_each_entry(inode, &sbi->sb->s_inodes, i_sb_list) {
-		const struct sffs_inode_info *si = SFFS_I(inode);
-		const struct sffs_lock *lock[] = { &si->lock, &si->open_lock };
-
-		for (i = 0; i < ARRAY_SIZE(lock) && !err; i++) {
-			/* One that is being set up has no locks yet. */
-			if (lock[i]->sbi != sbi || !sffs_lock_used(lock[i]) || n++ < skip)
-				continue;
-			err = sffs_put_lock(skb, cb, lock[i]);
-			*put += !err;
-		}
-		if (err || n >= SFFS_DUMP_INODES)
+	*n = 0;
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		if (!sffs_inode_used(sbi, inode) && ++seen % 1024)
+			continue;
+		if (!igrab(inode))
+			continue;
+		spin_unlock(&sb->s_inode_list_lock);
+		err = sffs_put_inode(skb, cb, inode, skip, n);
+		iput(last);
+		last = inode;
+		cond_resched();
+		spin_lock(&sb->s_inode_list_lock);
+		if (err || *n >= SFFS_DUMP_INODES)
 			break;
 	}
-	spin_unlock(&sbi->sb->s_inode_list_lock);
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(last);
 	return err;
 }
 
 static int sffs_put_locks(struct sk_buff *skb, struct netlink_callback *cb,
 			  struct sffs_sb_info *sbi, struct sffs_dump *dump)
 {
-	u32 fixed = ARRAY_SIZE(sbi->fixed), groups = sbi->nr_groups, put;
+	u32 fixed = ARRAY_SIZE(sbi->fixed), groups = sffs_nr_groups(sbi), skip, n;
 	int err;
 
 	for (; dump->item < fixed + groups; dump->item++) {
@@ -257,8 +315,9 @@ static int sffs_put_locks(struct sk_buff *skb, struct netlink_callback *cb,
 		if (err)
 			return err;
 	}
-	err = sffs_put_inode_locks(skb, cb, sbi, dump->item - fixed - groups, &put);
-	dump->item += put;
+	skip = dump->item - fixed - groups;
+	err = sffs_put_inode_locks(skb, cb, sbi, skip, &n);
+	dump->item = fixed + groups + max(skip, n);
 	return err;
 }
 
@@ -276,15 +335,15 @@ static int sffs_dump_locks(struct sk_buff *skb, struct netlink_callback *cb)
  * @block: which block it is about, or 0
  * @text: for people
  *
- * Context: any but hard interrupts; does not sleep. Nobody learns of it without memory, or
- * when there are very many.
+ * Context: any but hard interrupts; does not sleep. Nobody learns of it without memory. Of
+ * damage a mount tells 50 times in 5 seconds at most, of all else always.
  */
 void sffs_event(struct super_block *sb, enum sffs_event event, u64 block, const char *text)
 {
 	struct sk_buff *skb;
 	void *head;
 
-	if (!__ratelimit(&sffs_event_rate))
+	if (event == SFFS_EVENT_DAMAGE && !__ratelimit(&SFFS_SB(sb)->damage_rate))
 		return;
 	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_NOWAIT | __GFP_NOWARN);
 	if (!skb)
@@ -305,20 +364,25 @@ void sffs_event(struct super_block *sb, enum sffs_event event, u64 block, const 
 void sffs_netlink_add(struct sffs_sb_info *sbi)
 {
 	mutex_lock(&sffs_mounts_lock);
+	sbi->mount_number = ++sffs_last_mount;
 	list_add_tail(&sbi->mounts_entry, &sffs_mounts);
 	mutex_unlock(&sffs_mounts_lock);
 	sffs_event(sbi->sb, SFFS_EVENT_MOUNT, 0, "mounted");
 }
 
-/* Before anything of a mount is taken apart; it need not have been added. */
-void sffs_netlink_del(struct sffs_sb_info *sbi)
+/*
+ * Before anything of a mount is taken apart; waits for dumps that look at it. Return: was it
+ * added?
+ */
+bool sffs_netlink_del(struct sffs_sb_info *sbi)
 {
 	if (list_empty(&sbi->mounts_entry))
-		return;
+		return false;
 	mutex_lock(&sffs_mounts_lock);
 	list_del_init(&sbi->mounts_entry);
 	mutex_unlock(&sffs_mounts_lock);
-	sffs_event(sbi->sb, SFFS_EVENT_UNMOUNT, 0, "unmounted");
+	wait_var_event(&sbi->dumps, !atomic_read(&sbi->dumps));
+	return true;
 }
 
 /* ---- The family ---- */
@@ -347,7 +411,7 @@ static const struct genl_ops sffs_ops[] = {
 };
 
 static const struct genl_multicast_group sffs_groups[] = {
-	{ .name = SFFS_GENL_EVENTS },
+	{ .name = SFFS_GENL_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN },
 };
 
 static struct genl_family sffs_family __ro_after_init = {

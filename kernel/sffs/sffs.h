@@ -20,6 +20,7 @@
 #include <linux/iomap.h>
 #include <linux/jbd2.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/siphash.h>
@@ -115,6 +116,9 @@ void sffs_gate_exit(void);
  * @group_runs: their memory
  * @grow_mutex: held while the volume grows
  * @mounts_entry: in netlink.c's list of mounts
+ * @mount_number: of the mount, in the order of mounting; never 0 once it is listed
+ * @dumps: netlink dumps that look at it; a mount that ends waits for them
+ * @damage_rate: of events about damage
  * @free_lock: covers @freed and @trimmed
  * @freed: extents whose freeing transaction has not been committed, oldest first
  * @committed: extents whose freeing has been committed, for @free_work
@@ -165,6 +169,9 @@ struct sffs_sb_info {
 	struct list_head group_runs;
 	struct mutex grow_mutex;	/* one growth at a time */
 	struct list_head mounts_entry;
+	u64 mount_number;
+	atomic_t dumps;
+	struct ratelimit_state damage_rate;
 	atomic_t next_dir_group;
 
 	spinlock_t free_lock;	/* extents on their way to be free */
@@ -367,6 +374,13 @@ static inline u64 sffs_group_start(const struct sffs_group_info *g)
 	return sbi->first_group_block + ((u64)g->number << sbi->group_shift);
 }
 
+/* How many groups: it may grow, so a loop asks once and knows what it counts to. */
+static inline u32 sffs_nr_groups(const struct sffs_sb_info *sbi)
+{
+	/* Pairs with sffs_groups_publish(). */
+	return smp_load_acquire(&sbi->nr_groups);
+}
+
 /* Group @n of a mount that has so many. */
 static inline struct sffs_group_info *sffs_group(struct sffs_sb_info *sbi, u32 n)
 {
@@ -376,8 +390,9 @@ static inline struct sffs_group_info *sffs_group(struct sffs_sb_info *sbi, u32 n
 /* Blocks that are not the groups' own. */
 static inline u64 sffs_usable_blocks(const struct sffs_sb_info *sbi)
 {
-	return sbi->blocks - sbi->first_group_block -
-	       (u64)sbi->nr_groups * (SFFS_GROUP_BITMAP + sbi->bitmap_blocks);
+	u64 own = (u64)sffs_nr_groups(sbi) * (SFFS_GROUP_BITMAP + sbi->bitmap_blocks);
+
+	return READ_ONCE(sbi->blocks) - sbi->first_group_block - own;
 }
 
 struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block);
@@ -589,6 +604,8 @@ ssize_t sffs_listxattr(struct dentry *dentry, char *buf, size_t size);
 int sffs_xattr_get(struct inode *inode, int index, const char *name, void *buf, size_t size);
 int sffs_xattr_set(struct inode *inode, int index, const char *name, const void *value,
 		   size_t size, int flags);
+int sffs_xattr_set_acl(struct inode *inode, int index, const void *value, size_t size,
+		       umode_t mode);
 int sffs_xattr_set_new(struct sffs_tx *tx, struct inode *inode, int index, const char *name,
 		       const void *value, size_t size);
 int sffs_xattr_free_all(struct inode *inode);
@@ -617,7 +634,7 @@ int sffs_owner_set(struct file *file, bool take);
 
 void sffs_event(struct super_block *sb, enum sffs_event event, u64 block, const char *text);
 void sffs_netlink_add(struct sffs_sb_info *sbi);
-void sffs_netlink_del(struct sffs_sb_info *sbi);
+bool sffs_netlink_del(struct sffs_sb_info *sbi);
 int sffs_netlink_init(void);
 void sffs_netlink_exit(void);
 

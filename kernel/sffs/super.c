@@ -460,6 +460,7 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_LIST_HEAD(&sbi->group_runs);
 	mutex_init(&sbi->grow_mutex);
 	INIT_LIST_HEAD(&sbi->mounts_entry);
+	ratelimit_state_init(&sbi->damage_rate, 5 * HZ, 50);
 	mutex_init(&sbi->orphan_mutex);
 	spin_lock_init(&sbi->free_lock);
 	INIT_LIST_HEAD(&sbi->freed);
@@ -514,14 +515,15 @@ static int sffs_init_fs_context(struct fs_context *fc)
 static void sffs_kill_sb(struct super_block *sb)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	bool told = sbi && sffs_netlink_del(sbi);
 
-	if (sbi)
-		sffs_netlink_del(sbi);
 	kill_anon_super(sb);
 	/* A mount that failed after the slot was taken comes here without a root. */
 	if (sbi && sbi->journal)
 		sffs_slot_release(sb);
 	sffs_free_sbi(sbi);
+	if (told)
+		sffs_event(sb, SFFS_EVENT_UNMOUNT, 0, "unmounted");
 }
 
 static struct file_system_type sffs_fs_type = {

@@ -188,7 +188,7 @@ struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, 
 	struct buffer_head *bh;
 	struct sffs_header *h;
 
-	if (unlikely(block <= SFFS_SUPER_BLOCK || block >= sbi->blocks)) {
+	if (unlikely(block <= SFFS_SUPER_BLOCK || block >= READ_ONCE(sbi->blocks))) {
 		sffs_damage(sb, block, "a pointer to it is not on the volume");
 		return ERR_PTR(-EFSCORRUPTED);
 	}
@@ -341,13 +341,13 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct sffs_group_info *near = sffs_group_of(sbi, goal);
-	u32 first = near ? near->number : 0, i;
+	u32 groups, first = near ? near->number : 0, i;
 	int pass, err;
 
 	for (pass = 0; pass < 2; pass++) {
-		for (i = 0; i < sbi->nr_groups; i++) {
-			u32 n = first + i < sbi->nr_groups ? first + i :
-				first + i - sbi->nr_groups;
+		groups = sffs_nr_groups(sbi);
+		for (i = 0; i < groups; i++) {
+			u32 n = ((u64)first + i) % groups;
 
 			if (sffs_tx_try_reserve(tx, sffs_group(sbi, n), blocks))
 				return 0;

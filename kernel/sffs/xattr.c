@@ -548,21 +548,12 @@ static int sffs_xattr_plan(struct sffs_tx *tx, struct inode *inode, int index, c
 	return err;
 }
 
-/**
- * sffs_xattr_set() - set, change or remove an attribute
- * @inode: the inode
- * @index: SFFS_XATTR_*
- * @name: what follows the prefix
- * @value: the value, NULL to remove
- * @size: of @value, at most SFFS_XATTR_VALUE_MAX
- * @flags: XATTR_CREATE, XATTR_REPLACE
- *
- * Return: 0 or an error.
- */
-int sffs_xattr_set(struct inode *inode, int index, const char *name, const void *value,
-		   size_t size, int flags)
+/* An attribute and the mode, in one transaction; i_rwsem is held. */
+static int sffs_xattr_change(struct inode *inode, int index, const char *name, const void *value,
+			     size_t size, int flags, umode_t mode)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
+	umode_t old_mode = inode->i_mode;
 	struct sffs_tx tx;
 	int err, err2;
 
@@ -574,6 +565,8 @@ int sffs_xattr_set(struct inode *inode, int index, const char *name, const void 
 	/* i_rwsem excludes other changes, so what is planned here stays true. */
 	sffs_tx_init(&tx, inode->i_sb);
 	err = sffs_xattr_plan(&tx, inode, index, name, value, size, flags);
+	if (err == -ENODATA && mode != old_mode)
+		err = 0;
 	if (err) {
 		sffs_tx_cancel(&tx);
 		goto unlock;
@@ -581,14 +574,52 @@ int sffs_xattr_set(struct inode *inode, int index, const char *name, const void 
 	err = sffs_tx_start(&tx, 2 * SFFS_VALUE_BLOCKS + 12);
 	if (err)
 		goto unlock;
+	inode->i_mode = mode;
 	down_write(&si->xattr_sem);
 	err = sffs_xattr_replace(&tx, inode, index, name, value, size);
 	up_write(&si->xattr_sem);
+	if (err)
+		inode->i_mode = old_mode;
 	err2 = sffs_tx_stop(&tx);
 	err = err ?: err2;
 unlock:
 	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	return err;
+}
+
+/**
+ * sffs_xattr_set() - set, change or remove an attribute
+ * @inode: the inode; i_rwsem is held exclusively
+ * @index: SFFS_XATTR_*
+ * @name: what follows the prefix
+ * @value: the value, NULL to remove
+ * @size: of @value, at most SFFS_XATTR_VALUE_MAX
+ * @flags: XATTR_CREATE, XATTR_REPLACE
+ *
+ * Return: 0 or an error.
+ */
+int sffs_xattr_set(struct inode *inode, int index, const char *name, const void *value,
+		   size_t size, int flags)
+{
+	return sffs_xattr_change(inode, index, name, value, size, flags, inode->i_mode);
+}
+
+/**
+ * sffs_xattr_set_acl() - set or remove an ACL together with the mode that it means
+ * @inode: the inode; i_rwsem is held exclusively
+ * @index: SFFS_XATTR_ACL_ACCESS or SFFS_XATTR_ACL_DEFAULT
+ * @value: the ACL in its attribute's form, NULL for none
+ * @size: of @value
+ * @mode: what i_mode becomes; a crash leaves both or neither
+ *
+ * Return: 0 or an error; none if there is no ACL to remove.
+ */
+int sffs_xattr_set_acl(struct inode *inode, int index, const void *value, size_t size,
+		       umode_t mode)
+{
+	int err = sffs_xattr_change(inode, index, "", value, size, 0, mode);
+
+	return err == -ENODATA && !value ? 0 : err;
 }
 
 /* For an inode that nobody knows yet, in the transaction that makes it. */

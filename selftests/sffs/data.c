@@ -168,6 +168,35 @@ TEST_F(data, fiemap)
 	EXPECT_TRUE(map.e[map.f.fm_mapped_extents - 1].fe_flags & FIEMAP_EXTENT_LAST);
 }
 
+/* More extents than are gathered at a time, and fewer than are asked for. */
+TEST_F(data, fiemap_of_many)
+{
+	struct {
+		struct fiemap f;
+		struct fiemap_extent e[300];
+	} map = { .f.fm_length = ~0ULL, .f.fm_flags = FIEMAP_FLAG_SYNC };
+	unsigned int i, n = 200;
+
+	ASSERT_EQ(0, ftruncate(self->fd, 3 * n * BLOCK));
+	for (i = 0; i < n; i++)
+		ASSERT_TRUE(put(self, self->fd, 'x', 3 * i * BLOCK, BLOCK));
+	ASSERT_EQ(0, ioctl(self->fd, FS_IOC_FIEMAP, &map));
+	EXPECT_EQ(n, map.f.fm_mapped_extents);
+	map.f.fm_extent_count = 300;
+	ASSERT_EQ(0, ioctl(self->fd, FS_IOC_FIEMAP, &map));
+	ASSERT_EQ(n, map.f.fm_mapped_extents);
+	for (i = 0; i < n; i++) {
+		EXPECT_EQ(3 * i * BLOCK, map.e[i].fe_logical);
+		EXPECT_EQ(i == n - 1, !!(map.e[i].fe_flags & FIEMAP_EXTENT_LAST));
+	}
+	map.f.fm_extent_count = 70;
+	map.f.fm_start = 3 * BLOCK;
+	ASSERT_EQ(0, ioctl(self->fd, FS_IOC_FIEMAP, &map));
+	ASSERT_EQ(70, map.f.fm_mapped_extents);
+	EXPECT_EQ(3 * 70 * BLOCK, map.e[69].fe_logical);
+	EXPECT_EQ(0, map.e[69].fe_flags & FIEMAP_EXTENT_LAST);
+}
+
 /* What fallocate put behind the end stays; what was mapped ahead of a writer does not. */
 TEST_F(data, blocks_behind_the_end)
 {

@@ -4,6 +4,7 @@
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
+#include <string.h>
 #include <uuid/uuid.h>
 
 #include "libsffs.h"
@@ -31,6 +32,7 @@ struct listener {
 	live_fn fn;
 	void *data;
 	bool stop;
+	int error;	/* errno of the module, 0 */
 };
 
 uint32_t live_u32(const struct live_msg *m, enum sffs_attr attr)
@@ -74,6 +76,20 @@ static int take_message(struct nl_msg *msg, void *arg)
 	return l->stop ? NL_STOP : NL_OK;
 }
 
+/* A dump that fails says why behind the header of its last message; libnl does not look. */
+static int take_end(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *hdr = nlmsg_hdr(msg);
+	struct listener *l = arg;
+	int err = 0;
+
+	if (hdr->nlmsg_len >= NLMSG_LENGTH(sizeof(err)))
+		memcpy(&err, nlmsg_data(hdr), sizeof(err));
+	if (err < 0)
+		l->error = -err;
+	return NL_OK;
+}
+
 static struct nl_sock *connect_family(struct listener *l, int *family)
 {
 	struct nl_sock *sock = nl_socket_alloc();
@@ -83,6 +99,7 @@ static struct nl_sock *connect_family(struct listener *l, int *family)
 		*family = genl_ctrl_resolve(sock, SFFS_GENL_NAME);
 		if (*family >= 0) {
 			nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, take_message, l);
+			nl_socket_modify_cb(sock, NL_CB_FINISH, NL_CB_CUSTOM, take_end, l);
 			return sock;
 		}
 		sffs_err("the module sffs is not loaded");
@@ -110,9 +127,10 @@ int live_dump(enum sffs_genl_cmd cmd, uint32_t dev, live_fn fn, void *data)
 		ret = nl_recvmsgs_default(sock);
 	nlmsg_free(msg);
 	nl_socket_free(sock);
-	if (ret >= 0)
+	if (ret >= 0 && !l.error)
 		return 0;
-	sffs_err("the module does not tell: %s", nl_geterror(ret));
+	sffs_err("the module does not tell%s: %s", l.error ? " all" : "",
+		 l.error ? strerror(l.error) : nl_geterror(ret));
 	return -1;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* sffs: see to mounted SFFS volumes. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -140,6 +141,13 @@ static int cmd_grow(struct request *r)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
+/* What a volume says, without what a terminal would take for a command. */
+static void print_plain(const char *text)
+{
+	for (; *text; text++)
+		putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+}
+
 /* ---- df ---- */
 
 static bool print_space(const struct live_msg *m, void *data)
@@ -150,8 +158,8 @@ static bool print_space(const struct live_msg *m, void *data)
 		const char *name;
 		uint64_t blocks;
 	} col[] = {
-		{ "size", blocks }, { "used", blocks - free }, { "free", free },
-		{ "not_unmapped", free - unmapped }, { "pending", pending },
+		{ "size", blocks }, { "used", blocks > free ? blocks - free : 0 }, { "free", free },
+		{ "not_unmapped", free > unmapped ? free - unmapped : 0 }, { "pending", pending },
 	};
 	struct request *r = data;
 	char uuid[37], size[32];
@@ -173,7 +181,9 @@ static bool print_space(const struct live_msg *m, void *data)
 			printf(" %*s", i == 3 ? 12 : 10,
 			       sffs_format_size(col[i].blocks * SFFS_BLOCK_SIZE, size,
 						sizeof(size)));
-		printf("  %s\n", live_text(m, SFFS_A_LABEL));
+		printf("  ");
+		print_plain(live_text(m, SFFS_A_LABEL));
+		putchar('\n');
 	}
 	r->rows++;
 	return true;
@@ -206,10 +216,10 @@ static bool print_node(const struct live_msg *m, void *data)
 			       "MOUNTED", "HOST");
 		if (mounted && state)
 			strftime(when, sizeof(when), "%F %R", localtime(&mounted));
-		printf("%4u  %-10s %11u  %-16s  %s%s\n", live_u32(m, SFFS_A_SLOT), name,
-		       live_u32(m, SFFS_A_INCARNATION), when,
-		       state ? live_text(m, SFFS_A_HOST) : "",
-		       live_flag(m, SFFS_A_HERE) ? " (this host)" : "");
+		printf("%4u  %-10s %11u  %-16s  ", live_u32(m, SFFS_A_SLOT), name,
+		       live_u32(m, SFFS_A_INCARNATION), when);
+		print_plain(state ? live_text(m, SFFS_A_HOST) : "");
+		puts(live_flag(m, SFFS_A_HERE) ? " (this host)" : "");
 	}
 	r->rows++;
 	return true;
@@ -303,14 +313,15 @@ static void print_owner(struct request *r, const char *path, const struct sffs_o
 {
 	bool here = o->flags & SFFS_OWNED_HERE;
 	time_t since = o->since_sec;
-	char when[32] = "";
+	char when[32] = "", host[sizeof(o->host) + 1] = "";
 
+	memcpy(host, o->host, sizeof(o->host));
 	if (r->json) {
 		json_open(&r->out, NULL, '{');
 		json_str(&r->out, "file", path);
 		json_bool(&r->out, "owned", o->mode);
 		if (o->mode) {
-			json_str(&r->out, "host", o->host);
+			json_str(&r->out, "host", host);
 			json_u64(&r->out, "slot", o->slot);
 			json_u64(&r->out, "incarnation", o->incarnation);
 			json_s64(&r->out, "since", o->since_sec);
@@ -321,8 +332,9 @@ static void print_owner(struct request *r, const char *path, const struct sffs_o
 		printf("%s: nobody\n", path);
 	} else {
 		strftime(when, sizeof(when), "%F %R", localtime(&since));
-		printf("%s: %.63s%s, slot %u, since %s\n", path, o->host,
-		       here ? " (this host)" : "", o->slot, when);
+		printf("%s: ", path);
+		print_plain(host);
+		printf("%s, slot %u, since %s\n", here ? " (this host)" : "", o->slot, when);
 	}
 }
 
