@@ -48,6 +48,28 @@ finished()
 		! dump.sffs "$left" slots | grep -A9 'slot: 1' | grep -q 'state: 0'
 }
 
+# A growth is in the journal, and some copies of the super block are written home already.
+grown()
+{
+	local file=$work/grown old journal copies n
+	make_image "$file" 160M -g 32M -n 2 || return 1
+	journal=$(dump.sffs "$file" journal 0 | sed -n 's/.*at_block: //p')
+	copies=16
+	for n in 0 1 3; do
+		copies+=" $(dump.sffs "$file" backup $n | sed -n 's/.*at_block: //p' | head -n 1)"
+	done
+	read -ra copies <<< "$copies"
+	cp "$file" "$file.new"
+	for old in "${copies[0]}" "${copies[*]:1}" "${copies[*]:0:2}" "${copies[*]}"; do
+		cp "$file.new" "$file"
+		echo "old: $old"
+		# shellcheck disable=SC2086 # a list of numbers
+		growth.py "$file" "$journal" $old -- "${copies[@]}" && rc 0 fsck.sffs -n "$file" &&
+			rc 0 fsck.sffs -p "$file" && rc 0 fsck.sffs -n "$file" &&
+			dump.sffs "$file" super | grep -q ' groups: 4$' || return 1
+	done
+}
+
 # Each of the blocks that only a busy volume has is overwritten: repaired, then clean.
 busy_blocks()
 {
@@ -197,6 +219,7 @@ check 'a volume as a dead host leaves it' furnish_image "$left"
 check 'damaged blocks are repaired' repaired
 check 'lost files get into lost+found' lost_found
 check 'orphans are freed and cut, the slot becomes free' finished
+check 'a growth that was not written home' grown
 check 'damaged orphans, changes, lists and limits are repaired' busy_blocks
 check 'a terminal is asked before each repair' asked
 check 'progress' progress

@@ -125,6 +125,9 @@ int fsck_check_areas(struct fsck *f);
 int fsck_free_slots(struct fsck *f);
 int fsck_replay(struct fsck *f, unsigned int slot);
 
+/* Does the journal of a slot have something, as the super block tells where they are? */
+bool fsck_replay_due(const struct sffs_device *dev, const struct sffs_super *sb);
+
 int fsck_find_chunks(struct fsck *f);
 int fsck_check_groups(struct fsck *f);
 

@@ -311,6 +311,20 @@ static int replay(struct journal *j, uint8_t *sb)
 	return ret;
 }
 
+bool fsck_replay_due(const struct sffs_device *dev, const struct sffs_super *sb)
+{
+	for (unsigned int i = 0; i < le32toh(sb->slots) && i < SFFS_MAX_SLOTS; i++) {
+		uint64_t block = le64toh(sb->journal_block[i]);
+		uint8_t buf[SFFS_BLOCK_SIZE];
+
+		if (block < dev->bytes / SFFS_BLOCK_SIZE &&
+		    !sffs_read_blocks(dev, block, buf, 1) && be(buf) == JBD2_MAGIC &&
+		    be(buf + JS_CHECKSUM) == super_crc(buf) && be(buf + JS_START))
+			return true;
+	}
+	return false;
+}
+
 int fsck_replay(struct fsck *f, unsigned int slot)
 {
 	struct journal j = {

@@ -42,16 +42,30 @@ static bool read_super(const struct sffs_device *dev, uint64_t block, struct sff
 	       !sffs_super_decode(sb, block, geo, &why);
 }
 
-/* Do the super block's own backups, where it says that they are, confirm it? */
+/* The same but for the size, as long as a growth is not written home. */
+static bool same_but_size(const struct sffs_super *a, const struct sffs_super *b)
+{
+	struct sffs_super x = *a;
+
+	x.blocks = b->blocks;
+	x.groups = b->groups;
+	return same_identity(&x, b);
+}
+
+/*
+ * Do the super block's own backups, where it says that they are, confirm it? What the
+ * volume was made larger by may yet be in a journal: with @unfinished only the rest counts.
+ */
 static bool confirmed(const struct sffs_device *dev, const struct sffs_super *sb,
-		      const struct sffs_geometry *geo)
+		      const struct sffs_geometry *geo, bool unfinished)
 {
 	for (uint64_t g = 0; g < geo->groups && g < 4; g = next_backup(g)) {
 		uint64_t block = sffs_geometry_group(geo, g) + SFFS_GROUP_BACKUP;
 		struct sffs_geometry other;
 		struct sffs_super backup;
 
-		if (read_super(dev, block, &backup, &other) && same_identity(sb, &backup))
+		if (read_super(dev, block, &backup, &other) &&
+		    (same_identity(sb, &backup) || (unfinished && same_but_size(sb, &backup))))
 			return true;
 	}
 	return false;
@@ -115,7 +129,7 @@ static uint64_t choose_super(const struct sffs_device *dev)
 	uint64_t backup = 0;
 
 	if (read_super(dev, SFFS_SUPER_BLOCK, &sb, &geo)) {
-		if (!confirmed(dev, &sb, &geo))
+		if (!confirmed(dev, &sb, &geo, fsck_replay_due(dev, &sb)))
 			backup = find_backup(dev, !plausible(dev, &sb, &geo));
 	} else if (dev->bytes / SFFS_BLOCK_SIZE > SFFS_SUPER_BLOCK) {
 		backup = find_backup(dev, true);
