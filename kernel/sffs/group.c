@@ -457,7 +457,7 @@ int sffs_flush_freed(struct sffs_sb_info *sbi)
 	any = !list_empty(&sbi->freed) || !list_empty(&sbi->committed);
 	spin_unlock(&sbi->free_lock);
 	if (any) {
-		err = jbd2_journal_force_commit(sbi->journal);
+		err = sffs_commit_freed(sbi);
 		if (err)
 			return err;
 	}

@@ -84,7 +84,7 @@ static bool put(FIXTURE_DATA(data) *self, int fd, char c, off_t off, size_t len)
 }
 
 /* 64 writes under way at once, in a hole, in preallocated blocks and over data. */
-TEST_F(data, asynchronous_direct_io)
+TEST_F_TIMEOUT(data, asynchronous_direct_io, 180)
 {
 	enum { NR = 64 };
 	struct io_event events[NR];
