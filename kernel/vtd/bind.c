@@ -29,13 +29,19 @@ static int asv_vtd_reset(struct pci_dev *pdev)
 	return ret;
 }
 
-/* The host's driver again, if there was one. Return: 0 or a negative errno. */
+/*
+ * The host's driver again, if there was one. A driver whose probe fails is for device_attach()
+ * no error, only none that took the device. Return: 0 or a negative errno.
+ */
 static int asv_vtd_attach_host(struct asv_vtd_lease *lease)
 {
-	int ret = 0;
+	int ret;
 
-	if (lease->old_driver[0])
-		ret = device_attach(&lease->pdev->dev);
+	if (!lease->old_driver[0])
+		return 0;
+	ret = device_attach(&lease->pdev->dev);
+	if (!ret)
+		return -ENODEV;
 	return min(ret, 0);
 }
 
@@ -53,7 +59,8 @@ static int asv_vtd_bind_ours(struct asv_vtd_lease *lease, struct asv_vtd_refusal
 	asv_vtd_set_binding(lease, true);
 	ret = device_driver_attach(&asv_vtd_driver.driver, &pdev->dev);
 	asv_vtd_set_binding(lease, false);
-	if (!ret && asv_vtd_bound(pdev))
+	/* Another's write to drivers_probe may have bound it in between: that is as good. */
+	if (asv_vtd_bound(pdev))
 		return 0;
 	return asv_vtd_refuse(why, ASV_VTD_BIND_FAILED, "VFIO did not take %s (error %d)",
 			      pci_name(pdev), ret ? -ret : ENODEV);
@@ -109,24 +116,31 @@ override:
 /*
  * The return. Runs when the lease and VFIO's device are closed, so that releasing asv_vtd
  * waits for nobody. A function that vanished has nothing to give back, and a reset of it
- * would wait a minute for an answer.
+ * would wait a minute for an answer. The override stays until the reset is over: before, no
+ * other driver shall find the function.
  */
 void asv_vtd_give_back(struct work_struct *work)
 {
 	struct asv_vtd_lease *lease = container_of(work, struct asv_vtd_lease, work);
 	struct pci_dev *pdev = lease->pdev;
 	struct asv_vtd_driver_id host;
-	int ret, err;
+	int ret, err = 0;
+	bool gone;
 
-	if (asv_pci_set_override(pdev, lease->old_override))
-		pci_err(pdev, "no memory to restore the driver override\n");
 	if (asv_vtd_bound(pdev))
 		device_release_driver(&pdev->dev);
-	if (!device_is_registered(&pdev->dev)) {
+	spin_lock(&lease->lock);
+	gone = lease->gone;
+	spin_unlock(&lease->lock);
+	gone |= !device_is_registered(&pdev->dev);
+	if (!gone)
+		err = asv_vtd_reset(pdev);
+	if (asv_pci_set_override(pdev, lease->old_override))
+		pci_err(pdev, "no memory to restore the driver override\n");
+	if (gone) {
 		asv_vtd_lease_unlist(lease);
 		return;
 	}
-	err = asv_vtd_reset(pdev);
 	if (err)
 		pci_err(pdev, "cannot be reset on its return: %d\n", err);
 	ret = asv_vtd_attach_host(lease);

@@ -80,17 +80,38 @@ static int asv_vtd_member(struct device *dev, void *arg)
 	return 0;
 }
 
+static void asv_vtd_identify_locked(struct device *dev, struct asv_vtd_driver_id *id)
+{
+	memset(id, 0, sizeof(*id));
+	if (!dev->driver)
+		return;
+	id->driver = dev->driver;
+	id->managed = dev_is_pci(dev) && to_pci_driver(dev->driver)->driver_managed_dma;
+	strscpy(id->name, dev->driver->name, sizeof(id->name));
+}
+
 /* Who it is bound to; takes the device's lock, for drivers can be unloaded. */
 void asv_vtd_identify(struct device *dev, struct asv_vtd_driver_id *id)
 {
-	memset(id, 0, sizeof(*id));
 	device_lock(dev);
-	if (dev->driver) {
-		id->driver = dev->driver;
-		id->managed = dev_is_pci(dev) && to_pci_driver(dev->driver)->driver_managed_dma;
-		strscpy(id->name, dev->driver->name, sizeof(id->name));
-	}
+	asv_vtd_identify_locked(dev, id);
 	device_unlock(dev);
+}
+
+/*
+ * The same for who asks. Somebody may hold the lock for as long as a guest runs: who unbinds
+ * vfio-pci, or removes the VFs of a function.
+ */
+static int asv_vtd_try_identify(struct device *dev, struct asv_vtd_driver_id *id,
+				struct asv_vtd_refusal *why)
+{
+	if (!device_trylock(dev))
+		return asv_vtd_refuse(why, ASV_VTD_RETURNING,
+				      "%s is just being bound, unbound or changed: try again",
+				      dev_name(dev));
+	asv_vtd_identify_locked(dev, id);
+	device_unlock(dev);
+	return 0;
 }
 
 /* A bridge that only passes on what others send does no DMA of its own. */
@@ -104,10 +125,13 @@ static int asv_vtd_check_member(struct pci_dev *pdev, struct device *dev, int gr
 				struct asv_vtd_refusal *why)
 {
 	struct asv_vtd_driver_id id;
+	int ret;
 
 	if (dev == &pdev->dev)
 		return 0;
-	asv_vtd_identify(dev, &id);
+	ret = asv_vtd_try_identify(dev, &id, why);
+	if (ret)
+		return ret;
 	if (asv_vtd_harmless(dev, &id))
 		return 0;
 	return asv_vtd_refuse(why, ASV_VTD_GROUP,
@@ -183,6 +207,13 @@ static int asv_vtd_check_group(struct pci_dev *pdev, u32 flags, u32 *number,
 	return ret;
 }
 
+/* A driver of UIO cannot tell whether a program runs on it, and does not wait for that. */
+static int asv_vtd_uio_used(struct device *dev, void *arg)
+{
+	return asv_vtd_refuse(arg, ASV_VTD_USER_DRIVER,
+			      "%s serves user space: unbind its driver first", dev_name(dev));
+}
+
 static int asv_vtd_net_busy(struct device *dev, void *arg)
 {
 	struct net_device *net = to_net_dev(dev);
@@ -221,7 +252,9 @@ int asv_vtd_check(struct pci_dev *pdev, u32 flags, struct asv_vtd_driver_id *dri
 
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return asv_vtd_refuse(why, ASV_VTD_BRIDGE, "%s is a bridge", name);
-	asv_vtd_identify(&pdev->dev, driver);
+	ret = asv_vtd_try_identify(&pdev->dev, driver, why);
+	if (ret)
+		return ret;
 	if (driver->managed)
 		return asv_vtd_refuse(why, ASV_VTD_USER_DRIVER,
 				      "%s is bound to %s, which serves user space: unbind it first",
@@ -237,5 +270,8 @@ int asv_vtd_check(struct pci_dev *pdev, u32 flags, struct asv_vtd_driver_id *dri
 		return asv_vtd_refuse(why, ASV_VTD_HAS_VFS,
 				      "%s has %d virtual functions: remove them, or lease one of them",
 				      name, pci_num_vf(pdev));
+	ret = asv_vtd_walk(pdev, "uio", asv_vtd_uio_used, why);
+	if (ret)
+		return ret;
 	return asv_vtd_walk(pdev, "net", asv_vtd_net_busy, why);
 }

@@ -123,6 +123,7 @@ static void asv_vtd_remove(struct pci_dev *pdev)
 
 	spin_lock(&lease->lock);
 	state = lease->state;
+	lease->gone = state == ASV_VTD_STATE_HELD || state == ASV_VTD_STATE_ENDED;
 	spin_unlock(&lease->lock);
 	if (state == ASV_VTD_STATE_HELD || state == ASV_VTD_STATE_ENDED) {
 		pci_info(pdev, "goes away while leased to %s (process %d)\n", lease->comm,

@@ -94,6 +94,9 @@ static int asv_vtd_refuse_leased(struct asv_vtd_lease *lease, struct asv_vtd_ref
 	pid_t pid = pid_nr(lease->taker);
 	enum asv_vtd_state state;
 
+	if (lease->checking)
+		return asv_vtd_refuse(why, ASV_VTD_RETURNING, "%s is just being checked: try again",
+				      pci_name(lease->pdev));
 	spin_lock(&lease->lock);
 	state = lease->state;
 	spin_unlock(&lease->lock);
@@ -160,6 +163,7 @@ int asv_vtd_lease_take(struct pci_dev *pdev, u32 flags, struct asv_vtd_refusal *
 	lease = asv_vtd_lease_new(pdev);
 	if (!lease)
 		return -ENOMEM;
+	lease->checking = flags & ASV_VTD_LEASE_CHECK;
 	ret = asv_vtd_lease_list(lease, why);
 	if (ret)
 		goto put;

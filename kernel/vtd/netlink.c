@@ -14,9 +14,11 @@ static const struct genl_multicast_group asv_vtd_groups[] = {
 static int asv_vtd_put_lease(struct sk_buff *skb, struct asv_vtd_lease *lease)
 {
 	enum asv_vtd_state state;
-	pid_t user;
+	pid_t user, taker;
 	bool open;
 
+	/* The number of one that has ended may be another's by now. */
+	taker = pid_has_task(lease->taker, PIDTYPE_TGID) ? pid_nr(lease->taker) : 0;
 	spin_lock(&lease->lock);
 	state = lease->state;
 	open = lease->open;
@@ -25,7 +27,7 @@ static int asv_vtd_put_lease(struct sk_buff *skb, struct asv_vtd_lease *lease)
 	if (nla_put_u32(skb, ASV_VTD_A_STATE, state) ||
 	    nla_put_u8(skb, ASV_VTD_A_OPEN, open) ||
 	    nla_put_u32(skb, ASV_VTD_A_GROUP, lease->group) ||
-	    nla_put_u32(skb, ASV_VTD_A_PID, pid_nr(lease->taker)) ||
+	    nla_put_u32(skb, ASV_VTD_A_PID, taker) ||
 	    nla_put_u32(skb, ASV_VTD_A_UID, from_kuid(&init_user_ns, lease->uid)) ||
 	    nla_put_string(skb, ASV_VTD_A_COMM, lease->comm) ||
 	    (user && nla_put_u32(skb, ASV_VTD_A_USER_PID, user)))

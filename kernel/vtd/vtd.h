@@ -25,10 +25,12 @@
  * @uid: its effective user
  * @old_override: driver override to put back, NULL for none
  * @old_driver: name of the host's driver, empty for none
+ * @checking: nothing is taken, somebody only asks
  * @lock: all below
  * @state: enum asv_vtd_state
  * @binding: asv_vtd may probe the function
  * @open: VFIO's first open to its last close
+ * @gone: the function was unplugged while it was leased
  * @user: process that opened the VFIO device last, or NULL
  * @work: the return
  *
@@ -43,7 +45,7 @@
  *	    lease->lock
  *
  * What is written before the lease is in the list and never after (@pdev, @taker, @comm,
- * @uid) needs no lock; @group, @old_override and @old_driver are written by the taker in
+ * @uid, @checking) needs no lock; @group, @old_override and @old_driver are written by the taker in
  * state TAKING and @old_override read by the work, which nobody queues before.
  *
  * Who may do what. Being in the list makes a taker the only one for that function, up to
@@ -68,10 +70,12 @@ struct asv_vtd_lease {
 	kuid_t uid;
 	const char *old_override;
 	char old_driver[ASV_VTD_NAME_LEN];
-	spinlock_t lock;	/* state, binding, open, user */
+	bool checking;
+	spinlock_t lock;	/* state, binding, open, gone, user */
 	enum asv_vtd_state state;
 	bool binding;
 	bool open;
+	bool gone;
 	struct pid *user;
 	struct work_struct work;
 };

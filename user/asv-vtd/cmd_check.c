@@ -26,14 +26,35 @@ static const char *advise(const struct iommu_report *r)
 	return NULL;
 }
 
-/* What the module says of a function; false without the module. */
+/* What the module says of a function; false if it says nothing. */
 static bool ask(int node, const struct function *f, struct asv_vtd_lease_arg *arg)
 {
 	if (node < 0 || function_spec(f->address, arg))
 		return false;
 	arg->flags = ASV_VTD_LEASE_CHECK;
-	vtd_lease(node, arg);
-	return true;
+	return vtd_lease(node, arg) >= 0 || arg->reason;
+}
+
+/* What the kernel does may be less than what the firmware's table has room for. */
+static const char *advise_by_module(int node, const struct function *list, ssize_t n)
+{
+	ssize_t i, unmapped = 0, asked = 0;
+
+	for (i = 0; i < n; i++) {
+		struct asv_vtd_lease_arg arg;
+
+		if (!ask(node, &list[i], &arg))
+			continue;
+		asked++;
+		if (arg.reason == ASV_VTD_NO_INTR_REMAP)
+			unmapped++;
+		else if (arg.reason != ASV_VTD_NO_IOMMU)
+			return NULL;
+	}
+	if (!asked)
+		return NULL;
+	return unmapped ? "interrupt remapping is off: boot without intremap=off" :
+			  "no function's DMA is translated: boot with intel_iommu=on";
 }
 
 static const char *yes(bool b)
@@ -159,6 +180,8 @@ int cmd_check(int argc, char **argv)
 	iommu_read(report);
 	advice = advise(report);
 	node = vtd_open();
+	if (!advice)
+		advice = advise_by_module(node, functions, n);
 	if (json) {
 		struct json_out out;
 

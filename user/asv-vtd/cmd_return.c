@@ -91,10 +91,9 @@ static int ask_holder(struct vtd_netlink *nl, const char *address, struct lease 
 	char comm[VTD_NAME_LEN], shown[VTD_NAME_LEN];
 	int pidfd, ret;
 
-	pidfd = syscall(SYS_pidfd_open, lease->pid, 0);
+	pidfd = lease->pid ? syscall(SYS_pidfd_open, lease->pid, 0) : -1;
 	if (pidfd < 0) {
-		log_err("process %" PRIu32 " has passed the lease on and ended: end who has it",
-			lease->pid);
+		log_err("who took %s has passed the lease on and ended: end who has it", address);
 		return VTD_REFUSED;
 	}
 	/* What it is now: a command that runs with the lease is not ours to end. */
@@ -116,10 +115,22 @@ static int ask_holder(struct vtd_netlink *nl, const char *address, struct lease 
 	return VTD_FAILED;
 }
 
-static void ignore(const struct lease *lease, void *arg)
+/**
+ * struct coming_back - what the events say of a return
+ * @address: of which function
+ * @error: errno of the reset or of the driver, 0 for none
+ */
+struct coming_back {
+	const char *address;
+	uint32_t error;
+};
+
+static void hear(const struct lease *lease, void *arg)
 {
-	(void)lease;
-	(void)arg;
+	struct coming_back *back = arg;
+
+	if (lease->event == ASV_VTD_EVENT_RETURNED && !strcmp(lease->address, back->address))
+		back->error = lease->error;
 }
 
 static double now(void)
@@ -133,19 +144,31 @@ static double now(void)
 static int wait_back(struct vtd_netlink *nl, const struct returning *r)
 {
 	struct pollfd event = { .fd = netlink_fd(nl), .events = POLLIN };
+	struct coming_back back = { .address = r->address };
 	double end = now() + r->timeout;
 	struct lease lease;
 	int ret;
 
 	for (;;) {
 		ret = look(nl, r->address, &lease);
-		if (ret <= 0)
-			return ret ? VTD_FAILED : VTD_OK;
-		if (now() >= end)
+		if (ret < 0)
+			return VTD_FAILED;
+		if (!ret)
 			break;
+		if (now() >= end)
+			goto late;
 		poll(&event, 1, LOOK_MS);
-		netlink_events(nl, ignore, NULL);
+		netlink_events(nl, hear, &back);
 	}
+	/* The event comes after the end of the lease. */
+	if (!back.error && poll(&event, 1, LOOK_MS) > 0)
+		netlink_events(nl, hear, &back);
+	if (!back.error)
+		return VTD_OK;
+	log_err("%s is no longer leased, but did not come back well (%s): see the kernel's log",
+		r->address, strerror(back.error));
+	return VTD_FAILED;
+late:
 	if (lease.open)
 		log_err("%s is not back: process %" PRIu32 " has its VFIO device open or mapped",
 			r->address, lease.user_pid);

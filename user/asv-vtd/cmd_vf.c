@@ -31,6 +31,24 @@ err:
 	return -1;
 }
 
+/* Removing a VF takes it from its driver, or waits for the guest that vfio-pci serves. */
+static bool driven_vf(const char *pf)
+{
+	struct function *list;
+	ssize_t n = function_list(&list), i;
+	bool found = false;
+
+	for (i = 0; i < n && !found; i++) {
+		found = !strcmp(list[i].pf, pf) && list[i].driver[0];
+		if (found)
+			log_err("%s is bound to %s: its VFs stay until you have unbound it",
+				list[i].address, list[i].driver);
+	}
+	if (n >= 0)
+		free(list);
+	return found || n < 0;
+}
+
 /* Removing a VF waits for who has it: not while one is leased. */
 static bool leased_vf(const char *pf)
 {
@@ -60,7 +78,7 @@ static int change(const struct function *pf, unsigned int count)
 
 	if (pf->vfs == (long)count)
 		return VTD_OK;
-	if (pf->vfs && leased_vf(pf->address))
+	if (pf->vfs && (leased_vf(pf->address) || driven_vf(pf->address)))
 		return VTD_REFUSED;
 	if (pf->vfs && sys_write(pf->address, "sriov_numvfs", 0))
 		return VTD_FAILED;

@@ -40,7 +40,8 @@ int vtd_lease(int node, struct asv_vtd_lease_arg *arg)
 			return ret;
 		ret = -errno;
 		arg->text[sizeof(arg->text) - 1] = '\0';
-		if (ret != -EUSERS || arg->flags & ASV_VTD_LEASE_CHECK || i == TRIES)
+		if ((ret != -EUSERS && ret != -EAGAIN) || arg->flags & ASV_VTD_LEASE_CHECK ||
+		    i == TRIES)
 			return ret;
 		nanosleep(&pause, NULL);
 	}
