@@ -210,13 +210,16 @@ static ssize_t sffs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
-/* Must a direct write exclude others? Then it also may extend the file. */
+/*
+ * Must a direct write exclude others? Then it also may extend the file, or take away what a
+ * write takes away from a file: capabilities, set-user-ID.
+ */
 static bool sffs_dio_exclusive(struct inode *inode, struct kiocb *iocb, struct iov_iter *from)
 {
 	loff_t end = iocb->ki_pos + iov_iter_count(from);
 
 	return ((iocb->ki_pos | end) & (SFFS_BLOCK_SIZE - 1)) || end > i_size_read(inode) ||
-	       (iocb->ki_flags & IOCB_APPEND);
+	       (iocb->ki_flags & IOCB_APPEND) || !IS_NOSEC(inode);
 }
 
 /* Checks, and one try, under i_rwsem and the cluster lock. */
@@ -250,7 +253,7 @@ static ssize_t sffs_write_once(struct kiocb *iocb, struct iov_iter *from, bool d
 	if (ret)
 		return ret;
 	if (!exclusive && sffs_dio_exclusive(inode, iocb, from)) {
-		/* The file shrank before it was locked. */
+		/* The file changed before it was locked. */
 		inode_unlock_shared(inode);
 		if (iocb->ki_flags & IOCB_NOWAIT)
 			return -EAGAIN;

@@ -94,6 +94,8 @@ static void sffs_gate_submit(struct bio *bio)
 	bio->bi_end_io = sffs_gate_end_io;
 	bio->bi_private = below;
 submit:
+	/* It counts for the disk below, too. */
+	bio_clear_flag(bio, BIO_CGROUP_ACCT);
 	bio_set_dev(bio, gate->lower.bdev);
 	submit_bio_noacct(bio);
 }
@@ -291,13 +293,26 @@ int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int bloc
 	return 0;
 }
 
+/* Must a page under write-back stay as it is? For a device that adds checksums. */
+bool sffs_gate_stable(const struct sffs_gate *gate)
+{
+	return bdev_stable_writes(gate->lower.bdev);
+}
+
 /* Write zeros, really: blocks that are only unmapped may read as anything. */
 int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count)
 {
-	return blkdev_issue_zeroout(gate->self.bdev,
-				    block << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT),
-				    (u64)count << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT), GFP_NOFS,
-				    BLKDEV_ZERO_NOUNMAP);
+	sector_t first = block << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT);
+	sector_t sectors = (u64)count << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT);
+	int err;
+
+	err = blkdev_issue_zeroout(gate->self.bdev, first, sectors, GFP_NOFS,
+				   BLKDEV_ZERO_NOUNMAP);
+	/* A device that has just found out that it cannot: pages of zeros then. */
+	if (err && !bdev_write_zeroes_sectors(gate->lower.bdev))
+		err = blkdev_issue_zeroout(gate->self.bdev, first, sectors, GFP_NOFS,
+					   BLKDEV_ZERO_NOUNMAP);
+	return err;
 }
 
 /**
@@ -342,12 +357,13 @@ struct bio *sffs_gate_unmap(struct sffs_gate *gate, struct bio *chain, u64 from,
 
 int sffs_gate_init(void)
 {
-	int err;
+	/* Those that are kept for processors are not in the reserve. */
+	int err, reserve = 128 + num_possible_cpus();
 
 	sffs_gate_cache = KMEM_CACHE(sffs_gate_bio, 0);
 	if (!sffs_gate_cache)
 		return -ENOMEM;
-	err = mempool_init_slab_pool(&sffs_gate_pool, 128, sffs_gate_cache);
+	err = mempool_init_slab_pool(&sffs_gate_pool, reserve, sffs_gate_cache);
 	if (err)
 		kmem_cache_destroy(sffs_gate_cache);
 	return err;

@@ -318,6 +318,8 @@ void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b)
 	rb_erase(&b->node, &g->busy);
 	g->busy_blocks -= b->count;
 	spin_unlock(&g->busy_lock);
+	/* Whoever looked for space before may look again. */
+	atomic_inc(&g->lock.sbi->unheld);
 }
 
 /**
@@ -352,13 +354,18 @@ void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end)
 	spin_unlock(&g->busy_lock);
 }
 
-/* jbd2 calls this in its own thread when a transaction is on disk. */
+/*
+ * jbd2 calls this in its own thread when a transaction is on disk; and also after the journal
+ * was aborted, when it may not be. Then nothing becomes free any more.
+ */
 void sffs_commit_callback(journal_t *journal, transaction_t *transaction)
 {
 	struct sffs_sb_info *sbi = journal->j_private;
 	struct sffs_busy *b, *next;
 	bool any = false;
 
+	if (is_journal_aborted(journal))
+		return;
 	spin_lock(&sbi->free_lock);
 	list_for_each_entry_safe(b, next, &sbi->freed, list) {
 		if (tid_gt(b->tid, transaction->t_tid))
@@ -416,7 +423,7 @@ static bool sffs_freed_before(struct sffs_sb_info *sbi, tid_t tid)
  * @sbi: the mount
  *
  * jbd2 calls the callback after it has let go on who waits for the commit, so the callback
- * has to be waited for, too. An aborted journal never calls it.
+ * has to be waited for, too; but not that of a journal that is aborted.
  *
  * Context: waits for a commit; no handle may be held.
  * Return: 0 or an error.

@@ -272,6 +272,8 @@ int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 		}
 		/* Where there was room for it, which may be far from here. */
 		err = sffs_new_chunk(dir->i_sb, sffs_group_start(near));
+		if (err == -ENOSPC)
+			err = sffs_flush_freed(sbi);
 		if (err && err != -ENOSPC)
 			return err;
 		tries = groups;

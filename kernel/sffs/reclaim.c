@@ -276,8 +276,9 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	int err;
 
 	mutex_lock(&g->mutex);
-	/* Others shall find space meanwhile. */
+	/* Others shall find space meanwhile, and what may not fail its own. */
 	avail = sffs_group_avail(g);
+	avail -= min(avail, sffs_group_kept(g));
 	r->room = min(r->room, max(avail / 2, min(avail, sffs_unit_blocks(&r->units))));
 	if (!avail || (g->free == g->unmapped && !r->doubt)) {
 		*pos = end;
@@ -305,24 +306,38 @@ unlock:
 
 /* ---- UNMAP ---- */
 
+/* Commands that are on their way at a time. */
+#define SFFS_RECLAIM_CHAIN	16
+
 static int sffs_reclaim_send(struct sffs_sb_info *sbi, struct sffs_reclaim *r)
 {
 	struct bio *bio = NULL;
+	unsigned int chain = 0;
 	struct blk_plug plug;
+	int err = 0;
 	u32 i;
-	int err;
 
 	blk_start_plug(&plug);
-	for (i = 0; i < r->nr; i++) {
+	for (i = 0; i < r->nr && !err; i++) {
 		u64 at = r->stretch[i].from, n;
 
-		for (; at < r->stretch[i].to; at += n) {
+		for (; at < r->stretch[i].to && !err; at += n) {
 			n = min_t(u64, r->stretch[i].to - at, r->units.max);
 			bio = sffs_gate_unmap(sbi->gate, bio, at, n);
+			/* Through the gate the end of one is inside of the next one's. */
+			if (++chain % SFFS_RECLAIM_CHAIN)
+				continue;
+			err = submit_bio_wait(bio);
+			bio_put(bio);
+			bio = NULL;
 		}
 	}
-	err = submit_bio_wait(bio);
-	bio_put(bio);
+	if (bio) {
+		int last = submit_bio_wait(bio);
+
+		bio_put(bio);
+		err = err ?: last;
+	}
 	blk_finish_plug(&plug);
 	if (!err)
 		clear_bit(SFFS_MOUNT_UNMAP_FAILS, &sbi->flags);
@@ -448,6 +463,9 @@ static int sffs_reclaim_some(struct sffs_reclaim *r, u32 *pos, u32 end, u64 *byt
 		return err;
 	atomic_inc(&sbi->reclaiming);
 	err = sffs_reclaim_look(r, pos, end);
+	/* What the last transactions freed may be in use again after a replay. */
+	if (!err && is_journal_aborted(sbi->journal))
+		err = -EIO;
 	if (!err && r->nr)
 		err = sffs_reclaim_send(sbi, r) ?: sffs_reclaim_mark(sbi, r);
 	for (i = 0; i < r->nr; i++) {

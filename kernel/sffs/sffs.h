@@ -80,6 +80,7 @@ bool sffs_gate_read_only(struct sffs_gate *gate);
 bool sffs_device_read_only(dev_t dev);
 u64 sffs_gate_resize(struct sffs_gate *gate);
 int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int blocks, blk_opf_t op);
+bool sffs_gate_stable(const struct sffs_gate *gate);
 int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count);
 struct bio *sffs_gate_unmap(struct sffs_gate *gate, struct bio *chain, u64 from, u32 bytes);
 
@@ -124,6 +125,7 @@ void sffs_gate_exit(void);
  * @committed: extents whose freeing has been committed, for @free_work
  * @free_work: makes them available again
  * @reclaiming: callers that have stretches under way to be unmapped
+ * @unheld: counts the extents that were busy and are so no longer
  * @free_wait: woken when there are none, and when freed extents have been committed
  * @reclaim_pause: none are chosen before that time, in jiffies
  * @conv_wq: converts unwritten extents after writeback
@@ -180,6 +182,7 @@ struct sffs_sb_info {
 	struct work_struct free_work;
 
 	atomic_t reclaiming;
+	atomic_t unheld;
 	wait_queue_head_t free_wait;
 	unsigned long reclaim_pause;
 
@@ -406,6 +409,7 @@ struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_gro
 				      struct sffs_tx *tx);
 void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped);
 u32 sffs_group_avail(struct sffs_group_info *g);
+u32 sffs_group_kept(const struct sffs_group_info *g);
 void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped, u64 *free_inodes,
 		      u64 *inodes);
 

@@ -374,6 +374,8 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		return -EINVAL;
 	}
 	sbi->doubt = dead;
+	if (sffs_gate_stable(sbi->gate))
+		sb->s_iflags |= SB_I_STABLE_WRITES;
 	err = super_setup_bdi(sb);
 	if (!err)
 		err = sffs_groups_init(sbi);

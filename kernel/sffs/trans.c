@@ -138,6 +138,14 @@ struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic,
 /* Inodes of a chunk that are read at once for who reads them in order. */
 #define SFFS_INODES_AHEAD	32U
 
+/* After a write that failed a buffer is newer than the disk, and must not be read over. */
+static bool sffs_in_memory(struct buffer_head *bh)
+{
+	if (unlikely(buffer_write_io_error(bh)))
+		set_buffer_uptodate(bh);
+	return buffer_uptodate(bh);
+}
+
 /* Begin to read a block that is not in memory; what was known about it is no longer. */
 static void sffs_block_ahead(struct sffs_sb_info *sbi, u64 block)
 {
@@ -145,8 +153,8 @@ static void sffs_block_ahead(struct sffs_sb_info *sbi, u64 block)
 
 	if (!bh)
 		return;
-	if (!buffer_uptodate(bh) && trylock_buffer(bh)) {
-		if (buffer_uptodate(bh)) {
+	if (!sffs_in_memory(bh) && trylock_buffer(bh)) {
+		if (sffs_in_memory(bh)) {
 			unlock_buffer(bh);
 		} else {
 			clear_buffer_sffs_checked(bh);
@@ -195,7 +203,7 @@ struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, 
 	bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
 	if (unlikely(!bh))
 		return ERR_PTR(-ENOMEM);
-	if (!buffer_uptodate(bh)) {
+	if (!sffs_in_memory(bh)) {
 		clear_buffer_sffs_checked(bh);
 		clear_buffer_sffs_leaf(bh);
 		if (magic == SFFS_MAGIC_INODE)
@@ -290,9 +298,9 @@ bool sffs_tx_has_group(struct sffs_tx *tx, u64 block)
 }
 
 /* Blocks that only urgent transactions use, so that I/O can always complete. */
-static u32 sffs_group_kept(const struct sffs_tx *tx, const struct sffs_group_info *g)
+u32 sffs_group_kept(const struct sffs_group_info *g)
 {
-	return tx->urgent ? 0 : min(g->blocks / 64, 4 * SFFS_TREE_BLOCKS);
+	return min(g->blocks / 64, 4 * SFFS_TREE_BLOCKS);
 }
 
 static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u32 blocks)
@@ -305,7 +313,7 @@ static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u
 	if (READ_ONCE(g->free) < blocks)
 		return false;
 	mutex_lock(&g->mutex);
-	if (sffs_group_avail(g) >= blocks + sffs_group_kept(tx, g)) {
+	if (sffs_group_avail(g) >= blocks + (tx->urgent ? 0 : sffs_group_kept(g))) {
 		g->reserved += blocks;
 		ok = true;
 	}
@@ -342,9 +350,10 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct sffs_group_info *near = sffs_group_of(sbi, goal);
 	u32 groups, first = near ? near->number : 0, i;
-	int pass, err;
+	int pass, err, unheld;
 
-	for (pass = 0; pass < 2; pass++) {
+	for (pass = 0; pass < 3; pass++) {
+		unheld = atomic_read(&sbi->unheld);
 		groups = sffs_nr_groups(sbi);
 		for (i = 0; i < groups; i++) {
 			u32 n = ((u64)first + i) % groups;
@@ -356,6 +365,9 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 				return -EINTR;
 		}
 		err = sffs_flush_freed(sbi);
+		/* What was busy when it was looked at need not be so any more. */
+		if (err == -ENOSPC && unheld != atomic_read(&sbi->unheld))
+			err = 0;
 		if (err)
 			return err;
 	}
