@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * verify DISK SECONDS: runs in the guest, as the load while the bridge is killed.
+ * verify DISK SECONDS: runs in the guest, as the load while the bridge is killed. It ends when
+ * the disk has another size than at first, or after so many seconds.
  *
  * Each thread has blocks of its own. It reads a block and compares it with what it wrote
  * there last, then writes something new. A write that was lost, or done again after a
@@ -15,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <linux/fs.h>
 
 #define THREADS 8
 #define BLOCKS 64
@@ -79,20 +82,34 @@ static void *worker(void *arg)
 	return NULL;
 }
 
+static uint64_t size_of_disk(void)
+{
+	int fd = open(disk, O_RDONLY);
+	uint64_t size = 0;
+
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size))
+		fail("cannot tell the size behind", 0);
+	if (fd >= 0)
+		close(fd);
+	return size;
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread[THREADS];
 	unsigned long total = 0;
+	uint64_t size;
 	uintptr_t t;
 	int i;
 
 	if (argc != 3)
 		return 2;
 	disk = argv[1];
+	size = size_of_disk();
 	for (t = 0; t < THREADS; t++)
 		if (pthread_create(&thread[t], NULL, worker, (void *)t))
 			return 1;
-	for (i = 0; i < atoi(argv[2]) && !bad; i++) {
+	for (i = 0; i < atoi(argv[2]) && !bad && size_of_disk() == size; i++) {
 		sleep(1);
 		printf("verify: second %d\n", i);
 		fflush(stdout);
