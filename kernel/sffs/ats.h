@@ -92,8 +92,9 @@ int sffs_lun_read(struct sffs_lun *lun, u64 sector, void *buf, unsigned int coun
  *
  * Context: as sffs_lun_read().
  * Return: 0, -EBADE if the key of this node is gone (SPC-4 5.13.1), -EIO if the outcome is
- * not known: it may still be written, later. The next write of the same sector is
- * ordered after it only if the sender carries a sequence number; a mailbox sector does.
+ * not known: it may still be written, later, and over a later write of the same sector.
+ * Nothing orders the two, a sequence number neither: it only tells the receiver that a
+ * sector is another one. So mail is written again while what it asks for is wanted.
  */
 int sffs_lun_write(struct sffs_lun *lun, u64 sector, void *buf);
 

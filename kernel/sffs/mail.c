@@ -14,6 +14,12 @@ static struct sffs_mail_request *find(struct sffs_mail_box *box, u64 number, uns
 	return NULL;
 }
 
+static void changed(struct sffs_mail_box *box)
+{
+	box->changed = true;
+	box->newer = true;
+}
+
 /**
  * sffs_mail_post() - ask for a resource
  * @box: the requests to the one that holds it
@@ -22,6 +28,9 @@ static struct sffs_mail_request *find(struct sffs_mail_box *box, u64 number, uns
  * @mode: shared or exclusive; takes the place of what was asked of it before
  * @holder_inc: the holder's incarnation, as the record says
  *
+ * Called with every poll for as long as the resource is wanted. A write that failed may
+ * still come, and over a later one, so after some polls the sector is written again.
+ *
  * Return: whether there is room; if not, the caller tries again after a withdrawal.
  */
 bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
@@ -29,8 +38,13 @@ bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
 {
 	struct sffs_mail_request *req = find(box, number, type);
 
-	if (req && req->mode == mode && le32_to_cpu(req->holder_inc) == holder_inc)
+	if (req && req->mode == mode && le32_to_cpu(req->holder_inc) == holder_inc) {
+		if (++box->polls[req - box->req] == SFFS_MAIL_REPEAT) {
+			box->polls[req - box->req] = 0;
+			changed(box);
+		}
 		return true;
+	}
 	if (!req) {
 		if (box->count == SFFS_MAIL_REQUESTS)
 			return false;
@@ -41,7 +55,8 @@ bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
 	req->type = type;
 	req->mode = mode;
 	req->holder_inc = cpu_to_le32(holder_inc);
-	box->changed = true;
+	box->polls[req - box->req] = 0;
+	changed(box);
 	return true;
 }
 
@@ -53,14 +68,15 @@ bool sffs_mail_withdraw(struct sffs_mail_box *box, u64 number, unsigned int type
 	if (!req)
 		return false;
 	*req = box->req[--box->count];
-	box->changed = true;
+	box->polls[req - box->req] = box->polls[box->count];
+	changed(box);
 	return true;
 }
 
 /**
  * sffs_mail_build() - make the sector that says what is in a box
  * @id: the sector
- * @box: its requests; no longer changed afterwards
+ * @box: its requests; sffs_mail_sent() is told of the write, before the next one begins
  * @sequence: another one than in this incarnation's sector before
  * @mail: the image
  */
@@ -77,7 +93,14 @@ void sffs_mail_build(const struct sffs_mail_id *id, struct sffs_mail_box *box, u
 	mail->count = cpu_to_le16(box->count);
 	memcpy(mail->req, box->req, box->count * sizeof(box->req[0]));
 	sffs_set_crc(mail, sizeof(*mail), id->seed);
-	box->changed = false;
+	box->newer = false;
+}
+
+/* The write of what sffs_mail_build() made has ended: with 0, or it is to be done again. */
+void sffs_mail_sent(struct sffs_mail_box *box, int error)
+{
+	if (!error)
+		box->changed = box->newer;
 }
 
 /* ---- The receiver ---- */

@@ -27,12 +27,23 @@ struct sffs_mail_id {
 	u32 seed;
 };
 
-/* What a node wants of another: its open requests, each resource once. */
+/**
+ * struct sffs_mail_box - what a node wants of another: its open requests, each resource once
+ * @req: the requests
+ * @polls: how often each was posted again since the sector was to be written
+ * @count: of them
+ * @changed: the sector is to be written: it may not say what is in here
+ * @newer: changed after sffs_mail_build()
+ */
 struct sffs_mail_box {
 	struct sffs_mail_request req[SFFS_MAIL_REQUESTS];
+	u8 polls[SFFS_MAIL_REQUESTS];
 	unsigned int count;
-	bool changed;			/* since the last sffs_mail_build() */
+	bool changed;
+	bool newer;
 };
+
+#define SFFS_MAIL_REPEAT	8U	/* polls after which an open request is written again */
 
 /* Its place in the region, in sectors. */
 static inline u32 sffs_mail_sector(unsigned int max_slots, unsigned int receiver,
@@ -46,6 +57,7 @@ bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
 bool sffs_mail_withdraw(struct sffs_mail_box *box, u64 number, unsigned int type);
 void sffs_mail_build(const struct sffs_mail_id *id, struct sffs_mail_box *box, u64 sequence,
 		     struct sffs_mail *mail);
+void sffs_mail_sent(struct sffs_mail_box *box, int error);
 
 bool sffs_mail_ok(const struct sffs_mail_id *id, const struct sffs_mail *mail);
 bool sffs_mail_is_for(const struct sffs_mail_id *id, const struct sffs_mail *mail);

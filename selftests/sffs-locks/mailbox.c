@@ -20,6 +20,7 @@ static const struct sffs_mail_id id = {
 static struct wish {
 	enum sffs_lock_mode mode;
 	u32 inc;
+	unsigned int polls;
 } wishes[RESOURCES];
 
 /* Does the receiver see what the list says, each once, if it is for its incarnation? */
@@ -59,15 +60,15 @@ static bool boxes(void)
 		struct wish *w = &wishes[n];
 
 		if (rnd(open > 20 ? 3 : 2)) {
-			bool same = w->mode == mode && w->inc == inc;
 			bool room = w->mode || open < SFFS_MAIL_REQUESTS;
+			unsigned int polls = w->mode == mode && w->inc == inc ? w->polls + 1 : 0;
 
 			box.changed = false;
 			ok = sffs_mail_post(&box, n, 1 + n % 6, mode, inc) == room &&
-			     box.changed == (room && !same);
+			     box.changed == (room && polls % SFFS_MAIL_REPEAT == 0);
 			if (room) {
 				open += !w->mode;
-				*w = (struct wish){ mode, inc };
+				*w = (struct wish){ mode, inc, polls };
 			}
 		} else {
 			ok = sffs_mail_withdraw(&box, n, 1 + n % 6) == !!w->mode &&
@@ -76,10 +77,123 @@ static bool boxes(void)
 			w->mode = SFFS_LOCK_NONE;
 		}
 		sffs_mail_build(&id, &box, i, mail);
+		sffs_mail_sent(&box, 0);
 		ok = ok && !box.changed && le64toh(mail->sequence) == i && delivered(mail);
 	}
 	free(mail);
 	return ok;
+}
+
+/* ---- Writes that fail, and come late ---- */
+
+#define OPEN	5
+
+static struct sffs_mail sector, late;
+static bool is_late;
+
+static void post(struct sffs_mail_box *box, u32 n)
+{
+	if (wishes[n].mode)
+		sffs_mail_post(box, n, 1 + n % 6, wishes[n].mode, wishes[n].inc);
+	else
+		sffs_mail_withdraw(box, n, 1 + n % 6);
+}
+
+static void wish_another(struct sffs_mail_box *box)
+{
+	u32 n = rnd(OPEN);
+
+	if (rnd(10))
+		return;
+	wishes[n] = (struct wish){ rnd(3), 9, 0 };
+	post(box, n);
+}
+
+static void write_sector(struct sffs_mail_box *box, u64 sequence, bool faults)
+{
+	static struct sffs_mail mail;
+	int error = 0;
+
+	sffs_mail_build(&id, box, sequence, &mail);
+	if (faults && !rnd(3)) {
+		error = -1;
+		if (!is_late && rnd(2)) {
+			late = mail;
+			is_late = true;
+		}
+	} else {
+		sector = mail;
+	}
+	if (faults)
+		wish_another(box);	/* while the write is under way */
+	sffs_mail_sent(box, error);
+}
+
+static bool polled(struct sffs_mail_box *box, u64 sequence, bool faults)
+{
+	if (faults)
+		wish_another(box);
+	for (u32 n = 0; n < OPEN; n++)
+		post(box, n);
+	if (!box->changed)
+		return false;
+	write_sector(box, sequence, faults);
+	return true;
+}
+
+/* Once the faults are over, the receiver soon sees what is wanted. */
+static bool repeated(void)
+{
+	struct sffs_mail_box box = { .count = 0 };
+	unsigned int polls = 0, writes = 0;
+	u64 sequence = 0;
+
+	memset(wishes, 0, sizeof(wishes));
+	for (unsigned int i = 0; i < rounds(ROUNDS / 100); i++) {
+		unsigned int open = 0;
+
+		for (unsigned int k = rnd(100); k; k--) {
+			polled(&box, ++sequence, true);
+			if (is_late && !rnd(20)) {
+				sector = late;
+				is_late = false;
+			}
+		}
+		if (is_late)
+			sector = late;
+		is_late = false;
+		for (unsigned int k = 0; k < 2 * SFFS_MAIL_REPEAT; k++, polls++)
+			writes += polled(&box, ++sequence, false);
+		for (u32 n = 0; n < OPEN; n++)
+			open += !!wishes[n].mode;
+		if (open && (box.count != open || !delivered(&sector))) {
+			printf("# round %u: what is wanted is not in the sector\n", i);
+			return false;
+		}
+	}
+	/* Not with every poll: the array has other things to do. */
+	printf("# %u polls, %u writes\n", polls, writes);
+	return writes && writes <= polls / 2 + polls / SFFS_MAIL_REPEAT;
+}
+
+/* Only a write that succeeded, of what is still in the box, is enough. */
+static bool sent(void)
+{
+	struct sffs_mail_box box = { .count = 0 };
+	struct sffs_mail mail;
+	bool failed, newer;
+
+	sffs_mail_post(&box, 1, SFFS_LOCKT_GROUP, SFFS_LOCK_SHARED, 9);
+	sffs_mail_build(&id, &box, 1, &mail);
+	sffs_mail_sent(&box, -1);
+	failed = box.changed;
+	sffs_mail_build(&id, &box, 2, &mail);
+	sffs_mail_withdraw(&box, 1, SFFS_LOCKT_GROUP);
+	sffs_mail_sent(&box, 0);
+	newer = box.changed;
+	sffs_mail_build(&id, &box, 3, &mail);
+	sffs_mail_sent(&box, 0);
+	return failed && newer && !box.changed;
 }
 
 /* ---- What is not accepted ---- */
@@ -145,6 +259,8 @@ int main(void)
 {
 	const struct result test[] = {
 		{ "boxes deliver what is in a list", boxes() },
+		{ "a sector is to be written until that succeeded", sent() },
+		{ "what is wanted is written again until it is read", repeated() },
 		{ "what can be no sector and no request is refused", refused() },
 		{ "each pair of slots has its place", places() },
 	};
