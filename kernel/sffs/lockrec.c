@@ -106,6 +106,31 @@ bool sffs_lockrec_ok(const struct sffs_lockrec_id *id, const struct sffs_lock_re
 	       holders_ok(rec) && slots_ok(rec, id->max_slots);
 }
 
+/**
+ * sffs_lockrec_ahead() - whom does the record name that the view does not know yet?
+ * @id: the resource
+ * @rec: a good record
+ *
+ * A node is in its slot's record before it is in any other. So the caller reads the
+ * records of these slots into the view, after @rec was read; whoever is still ahead then
+ * never was, and never ends: the lock record is damaged, -EUCLEAN.
+ *
+ * Return: their slots, a bit each.
+ */
+u64 sffs_lockrec_ahead(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec)
+{
+	u64 named = le64_to_cpu(rec->holders) | le64_to_cpu(rec->waiters), ahead = 0;
+	unsigned int i;
+
+	for (i = 0; i < id->max_slots; i++) {
+		s32 behind = id->view[i].incarnation - le32_to_cpu(rec->incarnation[i]);
+
+		if ((named & bit(i)) && (id->view[i].state == SFFS_SLOT_UNKNOWN || behind < 0))
+			ahead |= bit(i);
+	}
+	return ahead;
+}
+
 /* The slots that the record names and that count no more, a bit each. */
 u64 sffs_lockrec_stale(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec)
 {

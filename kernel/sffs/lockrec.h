@@ -69,6 +69,7 @@ struct sffs_lockrec_news {
 bool sffs_slot_stale(const struct sffs_slot_view *view, u32 incarnation);
 
 bool sffs_lockrec_ok(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec);
+u64 sffs_lockrec_ahead(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec);
 u64 sffs_lockrec_stale(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec);
 void sffs_lockrec_read(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec,
 		       struct sffs_lockrec_news *news);

@@ -16,6 +16,14 @@ static enum sffs_lock_action change(struct sffs_lock_core *c, u8 what, enum sffs
 	return SFFS_LA_CHANGE;
 }
 
+/* What is asked from now on may not be in what is read. */
+static enum sffs_lock_action read_record(struct sffs_lock_core *c)
+{
+	c->look = false;
+	c->reading = true;
+	return SFFS_LA_READ;
+}
+
 /* What the tasks that wait want: exclusive serves all. */
 static enum sffs_lock_mode wish(const struct sffs_lock_core *c)
 {
@@ -24,7 +32,10 @@ static enum sffs_lock_mode wish(const struct sffs_lock_core *c)
 	return c->waiting[SFFS_LOCK_SHARED] ? SFFS_LOCK_SHARED : SFFS_LOCK_NONE;
 }
 
-/* Tasks that wait for what the node holds. */
+/*
+ * Tasks that wait for what the node holds: they were woken by its grant. While it is held,
+ * who fits uses it at once, and nobody joins them.
+ */
 static unsigned int fitting(const struct sffs_lock_core *c)
 {
 	return c->waiting[SFFS_LOCK_SHARED] +
@@ -36,7 +47,6 @@ static void granted(struct sffs_lock_core *c, const struct sffs_lockrec_news *ne
 {
 	c->held = news->held;
 	c->version = news->version;
-	c->owed = fitting(c);
 	c->drop = !c->known || news->before != c->left;
 	if (c->drop)
 		c->state = SFFS_LS_ASKING;
@@ -64,20 +74,22 @@ static enum sffs_lock_action step_asking(struct sffs_lock_core *c, const struct 
 	if (c->drop)
 		return SFFS_LA_DROP;
 	if (!c->fresh)
-		return SFFS_LA_READ;
+		return read_record(c);
 	if (!mode && !c->entered) {
 		c->state = SFFS_LS_NONE;
 		return SFFS_LA_NONE;
 	}
-	/* A waiter whose tasks have gone takes its turn all the same: others wait behind. */
-	if (!mode) {
-		sffs_lockrec_read(id, rec, &news);
-		mode = news.waits;
-	}
-	if (sffs_lockrec_can_take(id, rec, mode))
+	if (mode && sffs_lockrec_can_take(id, rec, mode))
 		return change(c, CHANGE_TAKE, mode);
 	if (!c->entered)
 		return change(c, CHANGE_ENTER, mode);
+	/*
+	 * A waiter takes its turn also if its tasks have gone, or want exclusive by now:
+	 * others wait behind it, and holders see that shared is wanted, which they let be.
+	 */
+	sffs_lockrec_read(id, rec, &news);
+	if (sffs_lockrec_can_take(id, rec, news.waits))
+		return change(c, CHANGE_TAKE, news.waits);
 	return SFFS_LA_POLL;
 }
 
@@ -86,11 +98,11 @@ static enum sffs_lock_action step_held(struct sffs_lock_core *c, const struct sf
 {
 	bool upgrade = c->held == SFFS_LOCK_SHARED && c->waiting[SFFS_LOCK_EXCLUSIVE];
 
-	/* Tasks that were just woken come first, or the lock would go round for nothing. */
-	if (c->owed && fitting(c))
+	/* They come first, or the lock would go round for nothing. */
+	if (fitting(c))
 		return SFFS_LA_NONE;
 	if (!c->fresh && (c->look || upgrade))
-		return SFFS_LA_READ;
+		return read_record(c);
 	if (upgrade && sffs_lockrec_can_take(id, rec, SFFS_LOCK_EXCLUSIVE))
 		return change(c, CHANGE_TAKE, SFFS_LOCK_EXCLUSIVE);
 	if (!upgrade && !c->quit) {
@@ -108,7 +120,7 @@ static enum sffs_lock_action step_held(struct sffs_lock_core *c, const struct sf
 static enum sffs_lock_action step_release(struct sffs_lock_core *c)
 {
 	if (!c->fresh)
-		return SFFS_LA_READ;
+		return read_record(c);
 	if (c->upgrade)
 		return change(c, CHANGE_ENTER, SFFS_LOCK_EXCLUSIVE);
 	if (c->held == SFFS_LOCK_EXCLUSIVE && c->wanted == SFFS_LOCK_SHARED && !c->quit)
@@ -116,9 +128,11 @@ static enum sffs_lock_action step_release(struct sffs_lock_core *c)
 	return change(c, CHANGE_RELEASE, SFFS_LOCK_NONE);
 }
 
-/* The worker begins a run: it has not read the record. */
+/* The worker begins a run: it has not read the record, or could not in the run before. */
 void sffs_ls_begin(struct sffs_lock_core *c)
 {
+	c->look |= c->reading;
+	c->reading = false;
 	c->fresh = false;
 }
 
@@ -177,48 +191,60 @@ enum sffs_lock_action sffs_ls_step(struct sffs_lock_core *c, const struct sffs_l
  *
  * Return: false if the record leaves no way: wait and read it again.
  */
-bool sffs_ls_image(const struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+bool sffs_ls_image(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 		   const struct sffs_lock_record *rec, const u8 *lvb, u64 nonce,
 		   struct sffs_lock_record *new)
 {
+	bool made;
+
 	if (c->held != SFFS_LOCK_EXCLUSIVE)
 		lvb = NULL;
 	switch (c->change) {
 	case CHANGE_TAKE:
-		return sffs_lockrec_take(id, rec, c->change_mode, nonce, new);
+		made = sffs_lockrec_take(id, rec, c->change_mode, nonce, new);
+		break;
 	case CHANGE_ENTER:
-		return sffs_lockrec_enter(id, rec, c->change_mode, nonce, new);
+		made = sffs_lockrec_enter(id, rec, c->change_mode, nonce, new);
+		break;
 	case CHANGE_DOWNGRADE:
-		return sffs_lockrec_downgrade(id, rec, lvb, nonce, new);
+		made = sffs_lockrec_downgrade(id, rec, lvb, nonce, new);
+		break;
 	default:
-		return sffs_lockrec_release(id, rec, lvb, nonce, new);
+		made = sffs_lockrec_release(id, rec, lvb, nonce, new);
+		break;
 	}
+	c->tried |= made;
+	return made;
 }
 
-/* RELEASE: has the ATS been done, and what is the node now? */
-static void seen_release(struct sffs_lock_core *c, const struct sffs_lockrec_news *news)
+/* RELEASE: has the ATS been done, and what is the node now? False: it is dead to others. */
+static bool seen_release(struct sffs_lock_core *c, const struct sffs_lockrec_news *news, bool tried)
 {
 	/* Still the holder by the same grant: another node's image came first. */
 	if (news->held == c->held && news->version == c->version)
-		return;
+		return true;
+	/* None but the node itself ends a grant that counts. */
+	if (!tried)
+		return false;
 	if (c->held == SFFS_LOCK_EXCLUSIVE && news->held == SFFS_LOCK_SHARED &&
 	    news->version == c->version) {
 		c->held = SFFS_LOCK_SHARED;
 		c->state = SFFS_LS_SHARED;
-		return;
+		return true;
 	}
 	given_up(c);
 	if (news->held)
 		granted(c, news);
 	else if (news->waits)
 		c->state = SFFS_LS_ASKING;
+	return true;
 }
 
 /**
  * sffs_ls_seen() - the record has been read, or changed
  * @c: the lock
  * @id: its resource, and this node
- * @rec: what the record is, good
+ * @rec: what the record is, good, and nobody in it is ahead of its slot
  *
  * Return: false if the record says that this node holds nothing which it holds: it has
  * been taken for dead, and must shut down.
@@ -227,10 +253,12 @@ bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 		  const struct sffs_lock_record *rec)
 {
 	struct sffs_lockrec_news news;
+	bool tried = c->tried;
 
 	sffs_lockrec_read(id, rec, &news);
+	c->tried = false;
 	c->fresh = true;
-	c->look = false;
+	c->reading = false;
 	c->wanted = news.wanted;
 	c->entered = news.waits != SFFS_LOCK_NONE;
 	switch (c->state) {
@@ -240,8 +268,7 @@ bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 			granted(c, &news);
 		return true;
 	case SFFS_LS_RELEASE:
-		seen_release(c, &news);
-		return true;
+		return seen_release(c, &news, tried);
 	case SFFS_LS_SHARED:
 		if (news.held == SFFS_LOCK_EXCLUSIVE) {
 			c->left = c->version;

@@ -52,7 +52,9 @@ enum sffs_lock_action {
  * @held: mode in which the record names this node; stays until RELEASE is over
  * @wanted: what another node waits for, as the record said last
  * @fresh: the worker has the record, read in this run
- * @look: someone says that the lock is wanted
+ * @look: someone says that the lock is wanted; set by the reader of the mailbox, at any time
+ * @reading: a READ has not been heard of
+ * @tried: an image was made, and its ATS has not been heard of
  * @quit: give the lock up, wanted or not
  * @upgrade: RELEASE enters the node as a waiter for exclusive
  * @entered: the node is a waiter
@@ -64,7 +66,6 @@ enum sffs_lock_action {
  * @waiting: tasks that wait for it, by mode
  * @version: of the record, while held
  * @left: the version at which it was held last
- * @owed: uses that tasks get before the lock is given up again, of those who waited for it
  * @keep_until: not given up before, nanoseconds
  */
 struct sffs_lock_core {
@@ -73,6 +74,8 @@ struct sffs_lock_core {
 	u8 wanted;
 	bool fresh;
 	bool look;
+	bool reading;
+	bool tried;
 	bool quit;
 	bool upgrade;
 	bool entered;
@@ -82,7 +85,6 @@ struct sffs_lock_core {
 	u8 change_mode;
 	unsigned int uses[3];
 	unsigned int waiting[3];
-	unsigned int owed;
 	u64 version;
 	u64 left;
 	u64 keep_until;
@@ -95,8 +97,6 @@ static inline bool sffs_ls_use(struct sffs_lock_core *c, enum sffs_lock_mode mod
 	    (c->state != SFFS_LS_SHARED || mode == SFFS_LOCK_EXCLUSIVE))
 		return false;
 	c->uses[mode]++;
-	if (c->owed)
-		c->owed--;
 	return true;
 }
 
@@ -104,15 +104,16 @@ static inline bool sffs_ls_use(struct sffs_lock_core *c, enum sffs_lock_mode mod
 static inline bool sffs_ls_unuse(struct sffs_lock_core *c, enum sffs_lock_mode mode)
 {
 	c->uses[mode]--;
-	return !c->uses[SFFS_LOCK_SHARED] && !c->uses[SFFS_LOCK_EXCLUSIVE] &&
-	       (c->state == SFFS_LS_DRAIN || c->wanted || c->quit ||
-		c->waiting[SFFS_LOCK_EXCLUSIVE]);
+	if (c->state == SFFS_LS_DRAIN)
+		return !c->uses[SFFS_LOCK_SHARED] && !c->uses[SFFS_LOCK_EXCLUSIVE];
+	/* Not the last use: one may always overlap the next. */
+	return c->wanted || c->quit || c->look || c->waiting[SFFS_LOCK_EXCLUSIVE];
 }
 
 void sffs_ls_begin(struct sffs_lock_core *c);
 enum sffs_lock_action sffs_ls_step(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 				   const struct sffs_lock_record *rec, u64 now);
-bool sffs_ls_image(const struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
+bool sffs_ls_image(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 		   const struct sffs_lock_record *rec, const u8 *lvb, u64 nonce,
 		   struct sffs_lock_record *new);
 bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nodes: the states of a lock. Three nodes with three tasks each share one lock and one
+ * nodes: the states of a lock. Three nodes with three tasks each share locks, each with one
  * block under it, on a simulated array; who does the next step of what is random, and so is
- * how much of the array's answers comes late. Nodes die and are recovered.
+ * how much of the array's answers comes late. Nodes die and are recovered. Mail comes late,
+ * or gets lost and is repeated.
  */
 #include "lockstate.h"
 #include "pure_test.h"
 
 #define NODES	3
 #define TASKS	3
-#define STEPS	2000000
+#define LOCKS	1
+#define STEPS	1000000
 #define PATIENCE 10000		/* steps in which every wish is granted */
+#define REPEAT	4		/* polls after which mail is sent again */
 #define SEED	5U
 
 enum task_state { IDLE, WAITING, USING };
@@ -18,32 +21,47 @@ enum task_state { IDLE, WAITING, USING };
 struct task {
 	enum task_state state;
 	enum sffs_lock_mode mode;
+	unsigned int lock;
 	unsigned int since;
 	bool mortal;
 };
 
-static struct node {
+/* A lock as one node has it. */
+struct lock {
 	struct sffs_lock_core core;
 	struct sffs_lockrec_id id;
-	struct sffs_slot_view view[NODES];
-	struct task task[TASKS];
 	/* The worker: what it is doing, and the images that it works with. */
-	bool running;
+	bool queued;
 	bool begun;
 	bool timer;
 	bool halfway;
 	enum sffs_lock_action action;
 	struct sffs_lock_record rec, new;
+	/* Mail: whom it has asked, and who asks; a bit for each slot. */
+	unsigned int posted, polls, asked;
 	/* The block, by the number of its last change; 0: not there. */
 	u64 cache, journal, writing;
 	bool dirty, mapped;
+};
+
+static struct node {
+	struct sffs_slot_view view[NODES];
+	struct lock lock[LOCKS];
+	struct task task[TASKS];
 	unsigned int lazy_until;	/* its tasks start nothing: others must not wait for them */
+	unsigned int busy_until;	/* one use begins before another one ends */
 } nodes[NODES];
 
-static struct sffs_lock_record disk;
+/* A lock as the array has it: the record, the block, and the block's last change. */
+static struct {
+	struct sffs_lock_record disk;
+	u64 home, newest;
+	u64 damage;		/* the slot that it names, and that was never so; a bit */
+} res[LOCKS];
+
 static struct sffs_slot_view slots[NODES];
-static u64 home, newest;
-static unsigned int step, served, deaths, passed;
+static unsigned int locks, step, served, deaths, passed, damages;
+static bool lossy, quiet;
 static const char *broken;
 
 static void must(bool ok, const char *what)
@@ -52,219 +70,388 @@ static void must(bool ok, const char *what)
 		broken = what;
 }
 
+static void see(struct node *n, unsigned int slot)
+{
+	n->view[slot] = slots[slot];
+}
+
+/* ---- Damage ---- */
+
+/* A waiter that never was, and so never goes. */
+static void damage(unsigned int at)
+{
+	struct sffs_lock_record *rec = &res[at].disk;
+	unsigned int slot = rnd(NODES);
+	u16 ticket = le16toh(rec->next_ticket);
+
+	if (!rec->magic || res[at].damage || rec->incarnation[slot])
+		return;
+	res[at].damage = 1U << slot;
+	rec->nonce = rnd64();
+	rec->waiters |= htole64(res[at].damage);
+	rec->wait_exclusive |= htole64(res[at].damage);
+	rec->incarnation[slot] = htole32(slots[slot].incarnation + 1000);
+	rec->ticket[slot] = htole16(ticket);
+	rec->next_ticket = htole16(ticket + 1);
+	sffs_set_crc(rec, sizeof(*rec), SEED);
+	damages++;
+}
+
+/* What a check of the volume does. */
+static void repair(unsigned int at)
+{
+	struct sffs_lock_record *rec = &res[at].disk;
+
+	rec->nonce = rnd64();
+	rec->holders &= ~htole64(res[at].damage);
+	rec->waiters &= ~htole64(res[at].damage);
+	rec->wait_exclusive &= ~htole64(res[at].damage);
+	if (!rec->holders)
+		rec->mode = SFFS_LOCK_NONE;
+	for (unsigned int i = 0; i < NODES; i++) {
+		if (res[at].damage >> i & 1) {
+			rec->incarnation[i] = 0;
+			rec->ticket[i] = 0;
+		}
+	}
+	sffs_set_crc(rec, sizeof(*rec), SEED);
+	res[at].damage = 0;
+}
+
 /* ---- Tasks ---- */
 
 static void begin_use(struct node *n, struct task *t)
 {
+	struct lock *l = &n->lock[t->lock];
+
 	for (unsigned int i = 0; i < NODES; i++)
 		for (unsigned int k = 0; k < TASKS; k++) {
 			const struct task *other = &nodes[i].task[k];
 
-			must(&nodes[i] == n || other->state != USING ||
+			must(&nodes[i] == n || other->state != USING || other->lock != t->lock ||
 			     (other->mode == SFFS_LOCK_SHARED && t->mode == SFFS_LOCK_SHARED),
 			     "two nodes use the lock");
 		}
 	t->state = USING;
 	served++;
-	if (!n->cache)
-		n->cache = home;
-	must(n->cache == newest, "an old block is used");
-	n->mapped = true;
+	if (!l->cache)
+		l->cache = res[t->lock].home;
+	must(l->cache == res[t->lock].newest, "an old block is used");
+	l->mapped = true;
 }
 
-static void run_task(struct node *n, struct task *t, bool quiet)
+static void change_block(struct lock *l, unsigned int at)
 {
+	l->cache = ++res[at].newest;
+	l->dirty = true;
+	if (rnd(2)) {			/* the journal commits when it likes */
+		l->journal = l->cache;
+		l->dirty = false;
+	}
+}
+
+/* A busy node's use ends after another one has begun, if there is a task that can. */
+static bool goes_on(const struct node *n, const struct task *t)
+{
+	bool idle = false;
+
+	if (quiet || step >= n->busy_until || step < n->lazy_until)
+		return false;
+	for (unsigned int k = 0; k < TASKS; k++) {
+		const struct task *other = &n->task[k];
+
+		if (other != t && other->state == USING && other->lock == t->lock)
+			return false;
+		idle |= other->state == IDLE;
+	}
+	return idle;
+}
+
+static void wish_use(struct node *n, struct task *t)
+{
+	bool busy = step < n->busy_until;
+	struct lock *l;
+
+	if (quiet || step < n->lazy_until || (!busy && rnd(4)))
+		return;
+	t->mode = rnd(busy ? 16 : 2) ? SFFS_LOCK_SHARED : SFFS_LOCK_EXCLUSIVE;
+	t->lock = rnd(locks);
+	l = &n->lock[t->lock];
+	if (sffs_ls_use(&l->core, t->mode)) {
+		begin_use(n, t);
+		return;
+	}
+	t->state = WAITING;
+	t->since = step;
+	t->mortal = rnd(2);
+	l->core.waiting[t->mode]++;
+	l->queued = true;
+}
+
+static void run_task(struct node *n, struct task *t)
+{
+	struct lock *l = &n->lock[t->lock];
+
 	switch (t->state) {
 	case IDLE:
-		if (quiet || step < n->lazy_until || rnd(4))
-			return;
-		t->mode = rnd(2) ? SFFS_LOCK_SHARED : SFFS_LOCK_EXCLUSIVE;
-		if (sffs_ls_use(&n->core, t->mode)) {
-			begin_use(n, t);
-			return;
-		}
-		t->state = WAITING;
-		t->since = step;
-		t->mortal = rnd(2);
-		n->core.waiting[t->mode]++;
-		n->running = true;
+		wish_use(n, t);
 		return;
 	case WAITING:
-		if (sffs_ls_use(&n->core, t->mode)) {
-			n->core.waiting[t->mode]--;
+		if (sffs_ls_use(&l->core, t->mode)) {
+			l->core.waiting[t->mode]--;
 			begin_use(n, t);
 		} else if (t->mortal && !rnd(10)) {	/* killed */
-			n->core.waiting[t->mode]--;
+			l->core.waiting[t->mode]--;
 			t->state = IDLE;
-			n->running = true;
+			l->queued = true;
 		}
 		must(step - t->since < PATIENCE, "a task waits for ever");
 		return;
 	default:
-		must(n->cache == newest, "a block in use is old");
-		if (t->mode == SFFS_LOCK_EXCLUSIVE && !rnd(3)) {
-			n->cache = ++newest;
-			n->dirty = true;
-			if (rnd(2)) {			/* the journal commits when it likes */
-				n->journal = n->cache;
-				n->dirty = false;
-			}
-		}
-		if (!quiet && rnd(3))
+		must(l->cache == res[t->lock].newest, "a block in use is old");
+		if (t->mode == SFFS_LOCK_EXCLUSIVE && !rnd(3))
+			change_block(l, t->lock);
+		if (goes_on(n, t) || (!quiet && rnd(3)))
 			return;
 		t->state = IDLE;
-		if (sffs_ls_unuse(&n->core, t->mode))
-			n->running = true;
+		if (sffs_ls_unuse(&l->core, t->mode))
+			l->queued = true;
 	}
+}
+
+/* Those who waited for what is held come first, and then nobody who has not waited. */
+static void must_be_served(const struct node *n, const struct lock *l)
+{
+	for (unsigned int k = 0; k < TASKS; k++) {
+		const struct task *t = &n->task[k];
+
+		must(t->state != WAITING || t->lock != (unsigned int)(l - n->lock) ||
+		     t->mode > l->core.held, "a lock is given up before its turn was used");
+	}
+}
+
+/* ---- Mail ---- */
+
+/* Who may be asked for a lock, a bit each. */
+static unsigned int owners(const struct lock *l)
+{
+	return le64toh(l->rec.holders) & ~sffs_lockrec_stale(&l->id, &l->rec) &
+	       ~(1U << l->id.slot);
+}
+
+/* A poll: each is asked once; or now and then, where mail gets lost. */
+static void ask(struct lock *l, unsigned int at)
+{
+	unsigned int ask = owners(l);
+
+	l->posted &= ask;
+	if (!lossy || ++l->polls % REPEAT)
+		ask &= ~l->posted;
+	l->posted |= ask;
+	for (unsigned int i = 0; i < NODES; i++)
+		if ((ask >> i & 1) && !(lossy && rnd(2)))
+			nodes[i].lock[at].asked |= 1U << l->id.slot;
+}
+
+/* The node looks into its mailbox, whatever the worker does. */
+static void read_mail(struct lock *l)
+{
+	if (!l->asked || rnd(8))
+		return;
+	l->asked = 0;
+	l->core.look = true;
+	l->queued = true;
 }
 
 /* ---- The worker ---- */
 
-static void seen(struct node *n)
+/* The record is known, and so are those whom it names, or it is damaged. */
+static bool seen(struct node *n, unsigned int at)
 {
-	must(sffs_lockrec_ok(&n->id, &n->rec), "the record is damaged");
-	must(sffs_ls_seen(&n->core, &n->id, &n->rec), "a live node is taken for dead");
+	struct lock *l = &n->lock[at];
+	u64 ahead;
+
+	must(sffs_lockrec_ok(&l->id, &l->rec), "the record is damaged");
+	ahead = sffs_lockrec_ahead(&l->id, &l->rec);
+	for (unsigned int i = 0; i < NODES; i++)
+		if (ahead >> i & 1)
+			see(n, i);
+	if (sffs_lockrec_ahead(&l->id, &l->rec)) {
+		must(l->rec.nonce != res[at].disk.nonce || res[at].damage,
+		     "a good record is taken for damaged");
+		repair(at);
+		l->rec = res[at].disk;
+	}
+	must(sffs_ls_seen(&l->core, &l->id, &l->rec), "a live node is taken for dead");
+	if (l->core.held)
+		l->posted = 0;
+	return true;
+}
+
+static void end_run(struct lock *l, bool again)
+{
+	l->timer |= again;
+	l->begun = false;
+	l->action = SFFS_LA_NONE;
+}
+
+/* READ: the record as it was, heard of later; or it cannot be read, and the run is over. */
+static bool read_record(struct node *n, unsigned int at)
+{
+	struct lock *l = &n->lock[at];
+
+	if (!l->halfway) {
+		l->rec = res[at].disk;
+		l->halfway = true;
+		return false;
+	}
+	if (rnd(50))
+		return seen(n, at);
+	end_run(l, true);
+	return true;
 }
 
 /* FLUSH: commit, write home, wait; the two halves at different times. */
-static bool flush(struct node *n)
+static bool flush(struct lock *l, unsigned int at)
 {
-	if (!n->halfway) {
-		if (n->dirty)
-			n->journal = n->cache;
-		n->dirty = false;
-		n->writing = n->journal;
-		n->halfway = true;
+	if (!l->halfway) {
+		if (l->dirty)
+			l->journal = l->cache;
+		l->dirty = false;
+		l->writing = l->journal;
+		l->halfway = true;
 		return false;
 	}
-	if (n->writing)
-		home = n->writing;
-	n->writing = 0;
+	if (l->writing)
+		res[at].home = l->writing;
+	l->writing = 0;
 	return true;
+}
+
+static void revoke(struct lock *l, unsigned int at)
+{
+	must(!l->journal || res[at].home == l->journal, "revoked before it was home");
+	l->journal = 0;
+}
+
+static void must_be_clean(const struct lock *l)
+{
+	must(!l->journal && !l->dirty && !l->writing,
+	     "a lock is given up whose block is in the journal");
+	must(!l->mapped, "a lock is given up whose pages are mapped");
 }
 
 /* ATS: done now, heard of later, when the record may have changed again. */
-static bool change(struct node *n)
+static bool change(struct node *n, unsigned int at)
 {
-	if (!n->halfway) {
-		enum sffs_lock_state state = n->core.state;
+	struct sffs_lock_record *disk = &res[at].disk;
+	struct lock *l = &n->lock[at];
 
-		if (!sffs_ls_image(&n->core, &n->id, &n->rec, NULL, rnd64(), &n->new)) {
-			n->running = false;
-			n->begun = false;
-			n->timer = true;
+	if (!l->halfway) {
+		enum sffs_lock_state state = l->core.state;
+
+		if (!sffs_ls_image(&l->core, &l->id, &l->rec, NULL, rnd64(), &l->new)) {
+			end_run(l, true);
 			return true;
 		}
-		if (!memcmp(&disk, &n->rec, sizeof(disk))) {
-			u64 me = 1ULL << n->id.slot;
-
-			disk = n->new;
-			if (state == SFFS_LS_RELEASE && !(le64toh(disk.holders) & me)) {
-				must(!n->journal && !n->dirty && !n->writing,
-				     "a lock is given up whose block is in the journal");
-				must(!n->mapped, "a lock is given up whose pages are mapped");
-			}
-			if (state == SFFS_LS_RELEASE && disk.holders)
+		if (!memcmp(disk, &l->rec, sizeof(*disk))) {
+			*disk = l->new;
+			if (state == SFFS_LS_RELEASE && !(le64toh(disk->holders) >> l->id.slot & 1))
+				must_be_clean(l);
+			if (state == SFFS_LS_RELEASE && disk->holders)
 				passed++;
 		}
-		n->halfway = true;
+		l->halfway = true;
 		return false;
 	}
-	n->rec = disk;
-	seen(n);
-	return true;
+	l->rec = *disk;
+	return seen(n, at);
 }
 
-static bool perform(struct node *n)
+static bool perform(struct node *n, unsigned int at)
 {
-	switch (n->action) {
+	struct lock *l = &n->lock[at];
+
+	switch (l->action) {
 	case SFFS_LA_READ:
-		n->rec = disk;
-		seen(n);
-		return true;
+		return read_record(n, at);
 	case SFFS_LA_CHANGE:
-		return change(n);
+		return change(n, at);
 	case SFFS_LA_DROP:
-		must(!n->dirty && !n->journal, "what is dropped was not written");
-		n->cache = 0;
+		must(!l->dirty && !l->journal, "what is dropped was not written");
+		l->cache = 0;
 		break;
 	case SFFS_LA_UNMAP:
-		n->mapped = false;
+		l->mapped = false;
 		break;
 	case SFFS_LA_FLUSH:
-		if (!flush(n))
+		if (!flush(l, at))
 			return false;
 		break;
 	case SFFS_LA_REVOKE:
-		must(n->journal == 0 || home == n->journal, "revoked before it was home");
-		n->journal = 0;
+		revoke(l, at);
 		break;
 	default:
 		return true;
 	}
-	sffs_ls_done(&n->core);
+	sffs_ls_done(&l->core);
 	return true;
 }
 
-/* A timer, a mail, or too many locks that nobody uses: else it does not run by itself. */
-static bool woken(struct node *n)
+/* A timer, or too many locks that nobody uses: else it does not run by itself. */
+static bool woken(struct lock *l)
 {
-	if (rnd(8))
+	if (l->timer && !rnd(8))
+		return true;
+	if (quiet || rnd(20000))
 		return false;
-	if (n->timer)
-		return true;
-	if (!rnd(500)) {
-		n->core.quit = true;
-		return true;
-	}
-	for (unsigned int i = 0; i < NODES; i++) {
-		if (&nodes[i] != n && slots[i].state == SFFS_SLOT_LIVE && nodes[i].timer &&
-		    (n->core.state == SFFS_LS_SHARED || n->core.state == SFFS_LS_EXCLUSIVE)) {
-			n->core.look = true;
-			return true;
-		}
-	}
-	return false;
+	l->core.quit = true;
+	return true;
 }
 
-static void run_worker(struct node *n)
+static void next_action(struct node *n, struct lock *l)
 {
-	if (!n->running) {
-		if (!woken(n))
+	enum sffs_lock_state before = l->core.state;
+
+	l->action = sffs_ls_step(&l->core, &l->id, &l->rec, step);
+	l->halfway = false;
+	if ((before == SFFS_LS_SHARED || before == SFFS_LS_EXCLUSIVE) && before != l->core.state)
+		must_be_served(n, l);
+}
+
+static void run_worker(struct node *n, unsigned int at)
+{
+	struct lock *l = &n->lock[at];
+
+	read_mail(l);
+	if (!l->begun) {
+		if (!l->queued && !woken(l))
 			return;
-		n->running = true;
+		l->queued = false;
+		l->timer = false;
+		l->begun = true;
+		sffs_ls_begin(&l->core);
 	}
-	if (!n->begun) {
-		n->begun = true;
-		n->timer = false;
-		sffs_ls_begin(&n->core);
-	}
-	if (n->action == SFFS_LA_NONE) {
-		n->action = sffs_ls_step(&n->core, &n->id, &n->rec, step);
-		n->halfway = false;
-	}
-	switch (n->action) {
-	case SFFS_LA_POLL:
-	case SFFS_LA_KEEP:
-		n->timer = true;
-		fallthrough;
+	if (l->action == SFFS_LA_NONE)
+		next_action(n, l);
+	switch (l->action) {
 	case SFFS_LA_NONE:
-		n->running = false;
-		n->begun = false;
-		n->action = SFFS_LA_NONE;
+		l->posted = 0;
+		end_run(l, false);
+		return;
+	case SFFS_LA_POLL:
+		ask(l, at);
+		fallthrough;
+	case SFFS_LA_KEEP:
+		end_run(l, true);
 		return;
 	default:
-		if (perform(n))
-			n->action = SFFS_LA_NONE;
+		if (perform(n, at))
+			l->action = SFFS_LA_NONE;
 	}
 }
 
 /* ---- Life and death ---- */
-
-static void see(struct node *n, unsigned int slot)
-{
-	n->view[slot] = slots[slot];
-}
 
 static void mount_node(unsigned int i)
 {
@@ -272,48 +459,50 @@ static void mount_node(unsigned int i)
 
 	slots[i].state = SFFS_SLOT_LIVE;
 	slots[i].incarnation++;
-	memset(&n->core, 0, sizeof(n->core));
-	memset(n->task, 0, sizeof(n->task));
-	n->id = (struct sffs_lockrec_id){
-		.number = 9, .type = SFFS_LOCKT_INODE, .max_slots = NODES, .slot = i,
-		.incarnation = slots[i].incarnation, .seed = SEED, .view = n->view,
-	};
+	memset(n, 0, sizeof(*n));
+	for (unsigned int k = 0; k < locks; k++)
+		n->lock[k].id = (struct sffs_lockrec_id){
+			.number = 9, .type = SFFS_LOCKT_GROUP, .max_slots = NODES, .slot = i,
+			.incarnation = slots[i].incarnation, .seed = SEED, .view = n->view,
+		};
 	for (unsigned int k = 0; k < NODES; k++)
 		see(n, k);
-	n->running = false;
-	n->begun = false;
-	n->timer = false;
-	n->action = SFFS_LA_NONE;
-	n->cache = 0;
 }
 
-static void live(unsigned int i, bool quiet)
+/* What was neither home nor in the journal is lost, as if never done. */
+static void lose(struct lock *l, unsigned int at)
+{
+	if (l->dirty || l->journal)
+		res[at].newest = l->journal ? l->journal : res[at].home;
+	if (l->journal && l->writing)
+		res[at].home = l->writing;
+	l->dirty = false;
+	l->writing = 0;
+}
+
+static void live(unsigned int i)
 {
 	struct node *n = &nodes[i];
 
 	switch (slots[i].state) {
 	case SFFS_SLOT_LIVE:
-		if (quiet || rnd(5000))
+		if (quiet || rnd(20000))
 			return;
-		/* Dies: what was neither home nor in the journal is lost, as if never done. */
 		slots[i].state = SFFS_SLOT_RECOVERING;
 		slots[i].incarnation++;
 		deaths++;
 		memset(n->task, 0, sizeof(n->task));
-		if (n->dirty || n->journal)
-			newest = n->journal ? n->journal : home;
-		if (n->journal && n->writing)
-			home = n->writing;
-		n->dirty = false;
-		n->mapped = false;
-		n->writing = 0;
+		for (unsigned int k = 0; k < locks; k++)
+			lose(&n->lock[k], k);
 		return;
 	case SFFS_SLOT_RECOVERING:
 		if (rnd(50))
 			return;
-		if (n->journal)
-			home = n->journal;
-		n->journal = 0;
+		for (unsigned int k = 0; k < locks; k++) {
+			if (n->lock[k].journal)
+				res[k].home = n->lock[k].journal;
+			n->lock[k].journal = 0;
+		}
 		slots[i].state = SFFS_SLOT_FREE;
 		return;
 	default:
@@ -322,44 +511,180 @@ static void live(unsigned int i, bool quiet)
 	}
 }
 
-static bool simulate(void)
+static void run_node(unsigned int i)
+{
+	struct node *n = &nodes[i];
+
+	live(i);
+	if (slots[i].state != SFFS_SLOT_LIVE)
+		return;
+	if (!rnd(PATIENCE))
+		n->lazy_until = step + 2 * PATIENCE;
+	if (!rnd(2 * PATIENCE))
+		n->busy_until = step + 2 * PATIENCE;
+	if (!rnd(10))
+		see(n, rnd(NODES));
+	if (rnd(2))
+		run_task(n, &n->task[rnd(TASKS)]);
+	else
+		run_worker(n, rnd(locks));
+}
+
+static void begin(unsigned int nr, bool mail_gets_lost)
+{
+	locks = nr;
+	lossy = mail_gets_lost;
+	broken = NULL;
+	quiet = false;
+	step = 0;
+	served = 0;
+	passed = 0;
+	deaths = 0;
+	damages = 0;
+	memset(nodes, 0, sizeof(nodes));
+	memset(slots, 0, sizeof(slots));
+	memset(res, 0, sizeof(res));
+	for (unsigned int k = 0; k < locks; k++) {
+		res[k].home = 1;
+		res[k].newest = 1;
+	}
+	for (unsigned int i = 0; i < NODES; i++)
+		mount_node(i);
+}
+
+static bool simulate(unsigned int nr, bool mail_gets_lost)
 {
 	unsigned int end = rounds(STEPS);
 
-	home = 1;
-	newest = 1;
-	for (unsigned int i = 0; i < NODES; i++)
-		mount_node(i);
-	for (step = 0; step < end + 2 * PATIENCE && !broken; step++) {
-		unsigned int i = rnd(NODES);
-		bool quiet = step > end;
-
-		live(i, quiet);
-		if (slots[i].state != SFFS_SLOT_LIVE)
-			continue;
-		if (!rnd(PATIENCE))
-			nodes[i].lazy_until = step + 2 * PATIENCE;
-		if (!rnd(10))
-			see(&nodes[i], rnd(NODES));
-		if (rnd(2))
-			run_task(&nodes[i], &nodes[i].task[rnd(TASKS)], quiet);
-		else
-			run_worker(&nodes[i]);
+	begin(nr, mail_gets_lost);
+	for (; step < end + 2 * PATIENCE && !broken; step++) {
+		quiet = step > end;
+		run_node(rnd(NODES));
+		if (!quiet && !rnd(4 * PATIENCE))
+			damage(rnd(locks));
 	}
 	for (unsigned int i = 0; i < NODES; i++)
 		for (unsigned int k = 0; k < TASKS; k++)
 			must(nodes[i].task[k].state == IDLE, "a task is left waiting");
-	printf("# %u uses, %u hand-overs, %u deaths, %llu changes\n", served, passed, deaths,
-	       (unsigned long long)newest);
+	printf("# %u uses, %u hand-overs, %u deaths, %u damages\n", served, passed, deaths,
+	       damages);
 	if (broken)
 		printf("# step %u: %s\n", step, broken);
-	return !broken && served > end / 500 && passed > end / 1000 && deaths;
+	return !broken && served > end / 500 && passed > end / 1000 && deaths && damages;
+}
+
+/* ---- What seldom comes together ---- */
+
+static bool until(unsigned int node, enum sffs_lock_state state)
+{
+	struct lock *l = &nodes[node].lock[0];
+
+	for (unsigned int i = 0; i < 1000 && (l->core.state != state || l->halfway); i++) {
+		l->queued = true;
+		run_worker(&nodes[node], 0);
+	}
+	return l->core.state == state;
+}
+
+/*
+ * A waiter for shared has become the oldest beside a holder of shared, and its tasks want
+ * exclusive by now, or are gone. The holder has no reason to make way for anybody before
+ * the record says so.
+ */
+static bool another_wish(bool gone)
+{
+	struct sffs_lock_core *core = &nodes[2].lock[0].core;
+	struct sffs_lock_record a, b, c;
+	u64 holders, waiters;
+
+	begin(1, false);
+	if (!sffs_lockrec_take(&nodes[0].lock[0].id, &res[0].disk, SFFS_LOCK_SHARED, 1, &a) ||
+	    !sffs_lockrec_enter(&nodes[1].lock[0].id, &a, SFFS_LOCK_EXCLUSIVE, 2, &b) ||
+	    !sffs_lockrec_enter(&nodes[2].lock[0].id, &b, SFFS_LOCK_SHARED, 3, &c))
+		return false;
+	res[0].disk = c;
+	slots[1].state = SFFS_SLOT_FREE;
+	see(&nodes[2], 1);
+	core->state = SFFS_LS_ASKING;
+	core->waiting[SFFS_LOCK_EXCLUSIVE] = !gone;
+	for (unsigned int i = 0; i < 1000 && !broken; i++) {
+		nodes[2].lock[0].queued = true;
+		run_worker(&nodes[2], 0);
+	}
+	holders = le64toh(res[0].disk.holders);
+	waiters = le64toh(res[0].disk.waiters);
+	return !broken && holders == (gone ? 5 : 1) && waiters == (gone ? 0 : 4) &&
+	       le64toh(res[0].disk.wait_exclusive) == waiters;
+}
+
+/*
+ * Another node holds shared. Two tasks waited for shared here, and a third for exclusive, or
+ * the lock is to be given up. The two come first, then nobody who comes later, though one
+ * use always overlaps the next.
+ */
+static bool overlapping(bool quit)
+{
+	struct sffs_lock_core *c = &nodes[0].lock[0].core;
+	unsigned int i;
+
+	begin(1, false);
+	c->waiting[SFFS_LOCK_SHARED] = 2;
+	nodes[1].lock[0].core.waiting[SFFS_LOCK_SHARED] = 1;
+	if (!until(0, SFFS_LS_SHARED) || !until(1, SFFS_LS_SHARED))
+		return false;
+	c->quit = quit;
+	c->waiting[SFFS_LOCK_EXCLUSIVE] = !quit;
+	nodes[0].lock[0].queued = true;
+	for (i = 0; i < 100 && sffs_ls_use(c, SFFS_LOCK_SHARED); i++) {
+		if (c->waiting[SFFS_LOCK_SHARED])
+			c->waiting[SFFS_LOCK_SHARED]--;
+		if (i)
+			nodes[0].lock[0].queued |= sffs_ls_unuse(c, SFFS_LOCK_SHARED);
+		for (unsigned int k = 0; k < 1000; k++)
+			run_worker(&nodes[0], 0);
+	}
+	return !broken && i == 2 && c->uses[SFFS_LOCK_SHARED] == 1 && c->state == SFFS_LS_DRAIN &&
+	       sffs_ls_unuse(c, SFFS_LOCK_SHARED);
+}
+
+/* A node was taken for dead while it gave a lock up: it finds that out, in each mode. */
+static bool outlived(enum sffs_lock_mode mode)
+{
+	struct sffs_lock_record taken;
+	struct lock *l;
+
+	begin(1, false);
+	l = &nodes[0].lock[0];
+	l->core.waiting[mode] = 1;
+	if (!until(0, mode == SFFS_LOCK_SHARED ? SFFS_LS_SHARED : SFFS_LS_EXCLUSIVE) ||
+	    !sffs_ls_use(&l->core, mode))
+		return false;
+	l->core.waiting[mode] = 0;
+	sffs_ls_unuse(&l->core, mode);
+	l->core.quit = true;
+	if (!until(0, SFFS_LS_RELEASE))
+		return false;
+	nodes[1].view[0].state = SFFS_SLOT_FREE;
+	if (!sffs_lockrec_take(&nodes[1].lock[0].id, &res[0].disk, SFFS_LOCK_EXCLUSIVE, 1,
+			       &taken))
+		return false;
+	res[0].disk = taken;
+	end_run(l, false);
+	until(0, SFFS_LS_NONE);
+	return broken;
 }
 
 int main(void)
 {
 	const struct result test[] = {
-		{ "three nodes share a block under a lock", simulate() },
+		{ "three nodes share a block under a lock", simulate(1, false) },
+		{ "the same where mail gets lost", simulate(1, true) },
+		{ "a waiter that wants more than it asked for",
+		  another_wish(false) },
+		{ "a waiter whose tasks have gone", another_wish(true) },
+		{ "one use overlaps the next", overlapping(false) && overlapping(true) },
+		{ "a node that gives a lock up and was taken for dead",
+		  outlived(SFFS_LOCK_SHARED) && outlived(SFFS_LOCK_EXCLUSIVE) },
 	};
 
 	return report(test, ARRAY_SIZE(test));
