@@ -210,6 +210,19 @@ static bool fits(const struct sffs_lock_record *rec, u64 holders, enum sffs_lock
 	return !holders || (mode == SFFS_LOCK_SHARED && rec->mode == SFFS_LOCK_SHARED);
 }
 
+/* Is this a record that the delegate holds, whoever that is? What is stale is somebody. */
+static bool delegates(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec)
+{
+	return id->type >= SFFS_LOCKT_INODE && id->type <= SFFS_LOCKT_FLOCK &&
+	       !rec->holders && !rec->waiters;
+}
+
+/* Is the record another node's to change, the delegate's? Then that one is asked by mail. */
+bool sffs_lockrec_delegated(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec)
+{
+	return delegates(id, rec) && !id->delegate;
+}
+
 /**
  * sffs_lockrec_can_take() - does the record let this node take the lock now?
  * @id: the resource and the node
@@ -226,7 +239,7 @@ bool sffs_lockrec_can_take(const struct sffs_lockrec_id *id, const struct sffs_l
 	u64 waiters = le64_to_cpu(rec->waiters) & ~stale;
 	u64 holders = le64_to_cpu(rec->holders) & ~stale & ~own(id, rec);
 
-	if (slot_in_use(id, rec) || holds(id, rec, mode))
+	if (slot_in_use(id, rec) || holds(id, rec, mode) || sffs_lockrec_delegated(id, rec))
 		return false;
 	return (!waiters || oldest(rec, waiters) == id->slot) && fits(rec, holders, mode);
 }
@@ -290,6 +303,8 @@ static void begin(const struct sffs_lockrec_id *id, const struct sffs_lock_recor
 	new->number = cpu_to_le64(id->number);
 	new->type = id->type;
 	drop(new, sffs_lockrec_stale(id, old));
+	if (delegates(id, old))
+		raise_version(new);
 }
 
 static bool end(const struct sffs_lockrec_id *id, u64 nonce, struct sffs_lock_record *new)
@@ -328,7 +343,7 @@ bool sffs_lockrec_enter(const struct sffs_lockrec_id *id, const struct sffs_lock
 	u64 me = own(id, old), waiters;
 
 	if (slot_in_use(id, old) || (le64_to_cpu(old->waiters) & me) ||
-	    holds(id, old, SFFS_LOCK_EXCLUSIVE))
+	    holds(id, old, SFFS_LOCK_EXCLUSIVE) || sffs_lockrec_delegated(id, old))
 		return false;
 	begin(id, old, new);
 	drop(new, me);
@@ -396,19 +411,17 @@ bool sffs_lockrec_downgrade(const struct sffs_lockrec_id *id, const struct sffs_
  * @nonce: fresh
  * @new: the image
  *
- * The version is raised once for what the delegate may have changed, and once more for
- * a grant of exclusive: whoever had the lock before sees that its caches are void.
+ * Whoever had the lock before sees by the version that its caches are void.
  */
 bool sffs_lockrec_give(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,
 		       u8 slot, u32 incarnation, enum sffs_lock_mode mode, const u8 *lvb,
 		       u64 nonce, struct sffs_lock_record *new)
 {
-	if (old->holders || old->waiters || slot >= id->max_slots || !incarnation ||
+	if (!id->delegate || !delegates(id, old) || slot >= id->max_slots || !incarnation ||
 	    sffs_slot_stale(&id->view[slot], incarnation))
 		return false;
 	begin(id, old, new);
 	set_lvb(new, lvb);
-	raise_version(new);
 	grant(new, slot, incarnation, mode);
 	return end(id, nonce, new);
 }

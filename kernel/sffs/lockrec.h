@@ -34,6 +34,8 @@ struct sffs_slot_view {
  * @type: enum sffs_lock_type
  * @max_slots: of the volume
  * @slot: the node's own
+ * @delegate: the node holds the delegation of the chunk, whose records it has read since,
+ *	and holds it until the ATS is over; counts for inode, open and file-lock records
  * @incarnation: its own, not zero
  * @seed: of checksums
  * @view: of every slot below @max_slots, its own included
@@ -43,6 +45,7 @@ struct sffs_lockrec_id {
 	u8 type;
 	u8 max_slots;
 	u8 slot;
+	bool delegate;
 	u32 incarnation;
 	u32 seed;
 	const struct sffs_slot_view *view;
@@ -73,12 +76,15 @@ u64 sffs_lockrec_ahead(const struct sffs_lockrec_id *id, const struct sffs_lock_
 u64 sffs_lockrec_stale(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec);
 void sffs_lockrec_read(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec,
 		       struct sffs_lockrec_news *news);
+bool sffs_lockrec_delegated(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec);
 bool sffs_lockrec_can_take(const struct sffs_lockrec_id *id, const struct sffs_lock_record *rec,
 			   enum sffs_lock_mode mode);
 
 /*
  * Images. @old is left as it is; @new is complete, with @nonce, own slot as writer and
- * checksum. All drop what is stale. False: the rules forbid it, and @new is undefined.
+ * checksum. All drop what is stale. One that is made of a record that names nobody, by the
+ * delegate, raises the version once more than its grant does: what the delegate changed has
+ * raised nothing. False: the rules forbid it, and @new is undefined.
  */
 bool sffs_lockrec_take(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,
 		       enum sffs_lock_mode mode, u64 nonce, struct sffs_lock_record *new);

@@ -82,7 +82,8 @@ static enum sffs_lock_action step_asking(struct sffs_lock_core *c, const struct 
 	if (mode && sffs_lockrec_can_take(id, rec, mode))
 		return change(c, CHANGE_TAKE, mode);
 	if (!c->entered)
-		return change(c, CHANGE_ENTER, mode);
+		return sffs_lockrec_delegated(id, rec) ? SFFS_LA_POLL :
+							 change(c, CHANGE_ENTER, mode);
 	/*
 	 * A waiter takes its turn also if its tasks have gone, or want exclusive by now:
 	 * others wait behind it, and holders see that shared is wanted, which they let be.
@@ -153,8 +154,10 @@ enum sffs_lock_action sffs_ls_step(struct sffs_lock_core *c, const struct sffs_l
 
 	switch (c->state) {
 	case SFFS_LS_NONE:
-		c->look = false;
 		c->quit = false;
+		/* A delegate may have named the node when its tasks had gone. */
+		if (c->look && !c->fresh)
+			return read_record(c);
 		if (!wish(c))
 			return SFFS_LA_NONE;
 		c->state = SFFS_LS_ASKING;

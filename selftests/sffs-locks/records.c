@@ -27,6 +27,9 @@ static struct model {
 	u64 version;
 } model;
 
+static bool has_delegate;	/* the record is one that its delegate holds if it names nobody */
+static bool is_delegate;	/* who does the next operation */
+
 /* A slot; @over says when an incarnation became stale, counted in events. */
 static struct slot {
 	u8 state;
@@ -103,13 +106,22 @@ static void pass_on(void)
 	}
 }
 
+/* Who names somebody in a record that names nobody? What it did before raised nothing. */
+static bool begin(void)
+{
+	if (!has_delegate || model.holders || model.waiters)
+		return true;
+	model.version++;
+	return is_delegate;
+}
+
 /* Each of these does what its function of the module should; false: it should refuse. */
 
 static bool model_take(unsigned int me, enum sffs_lock_mode mode)
 {
 	int at = find(model.holder, model.holders, me);
 
-	if (at >= 0 && model.holder[at].mode >= mode)
+	if (!begin() || (at >= 0 && model.holder[at].mode >= mode))
 		return false;
 	drop_stale(me);
 	at = find(model.holder, model.holders, me);
@@ -129,7 +141,7 @@ static bool model_enter(unsigned int me, enum sffs_lock_mode mode)
 {
 	int at = find(model.holder, model.holders, me);
 
-	if (find(model.queue, model.waiters, me) >= 0 ||
+	if (!begin() || find(model.queue, model.waiters, me) >= 0 ||
 	    (at >= 0 && model.holder[at].mode == SFFS_LOCK_EXCLUSIVE))
 		return false;
 	if (at >= 0)
@@ -168,9 +180,8 @@ static bool model_give(unsigned int me, unsigned int to, u32 inc, enum sffs_lock
 {
 	struct name n = { to, inc, mode };
 
-	if (model.holders || model.waiters || stale(me, &n))
+	if (!has_delegate || model.holders || model.waiters || !begin() || stale(me, &n))
 		return false;
-	model.version++;
 	add_holder(n);
 	return true;
 }
@@ -271,8 +282,9 @@ static void see(unsigned int me, unsigned int slot)
 
 static void next_incarnation(struct slot *s)
 {
-	s->inc++;
-	s->over[(s->inc - s->first) % INCS] = 0;
+	do
+		s->over[(++s->inc - s->first) % INCS] = 0;
+	while (!s->inc);	/* which is nobody's */
 }
 
 /* Mount, unmount, death and recovery, of a node that may hold the lock or wait for it. */
@@ -316,6 +328,7 @@ static bool operate(const struct sffs_lockrec_id *id)
 	u8 lvb[SFFS_LVB_SIZE];
 	bool done, want;
 
+	is_delegate = id->delegate;
 	memset(lvb, rnd(256), sizeof(lvb));
 	memset(&new, 0xa5, sizeof(new));
 	switch (rnd(8)) {
@@ -359,12 +372,14 @@ static bool operate(const struct sffs_lockrec_id *id)
 }
 
 /* From a record that was never taken, or from one whose tickets are about to wrap. */
-static bool against_model(bool wrap)
+static bool against_model(enum sffs_lock_type type, bool wrap)
 {
 	struct sffs_lockrec_id id = {
-		.number = 4711, .type = SFFS_LOCKT_INODE, .max_slots = NODES, .seed = SEED,
+		.number = 4711, .type = type, .max_slots = NODES, .seed = SEED,
 	};
 
+	has_delegate = type == SFFS_LOCKT_INODE || type == SFFS_LOCKT_OPEN ||
+		       type == SFFS_LOCKT_FLOCK;
 	memset(&model, 0, sizeof(model));
 	memset(&disk, 0, sizeof(disk));
 	if (wrap) {
@@ -394,8 +409,9 @@ static bool against_model(bool wrap)
 		id.slot = me;
 		id.incarnation = slots[me].inc;
 		id.view = nodes[me].view;
+		id.delegate = rnd(2);
 		if (!sffs_lockrec_ok(&id, &disk) || !news_ok(&id) || !operate(&id)) {
-			printf("# round %u, node %u\n", i, me);
+			printf("# type %u, round %u, node %u\n", type, i, me);
 			return false;
 		}
 	}
@@ -467,6 +483,7 @@ static bool hostile(void)
 		for (unsigned int k = 0; k < SFFS_MAX_SLOTS; k++)
 			view[k] = (struct sffs_slot_view){ rnd(5), rnd(4) };
 		view[id.slot] = (struct sffs_slot_view){ SFFS_SLOT_LIVE, id.incarnation };
+		id.delegate = rnd(2);
 		fill(rec);
 		for (unsigned int n = rnd(3); n; n--)
 			((u8 *)rec)[rnd(rnd(2) ? 64 : sizeof(*rec))] = rnd(256);
@@ -490,7 +507,7 @@ static bool refused(void)
 	struct sffs_slot_view view[SFFS_MAX_SLOTS] = { { SFFS_SLOT_LIVE, 1 } };
 	const struct sffs_lockrec_id id = {
 		.number = 4711, .type = SFFS_LOCKT_INODE, .max_slots = 8, .slot = 0,
-		.incarnation = 1, .seed = SEED, .view = view,
+		.incarnation = 1, .seed = SEED, .view = view, .delegate = true,
 	};
 	struct sffs_lock_record good = {
 		.magic = htole32(SFFS_MAGIC_LOCK), .number = htole64(4711),
@@ -549,8 +566,11 @@ static bool refused(void)
 int main(void)
 {
 	const struct result test[] = {
-		{ "records as in a list of holders and a queue of waiters", against_model(false) },
-		{ "the same when tickets wrap", against_model(true) },
+		{ "records as in a list of holders and a queue of waiters",
+		  against_model(SFFS_LOCKT_GROUP, false) },
+		{ "the same when tickets wrap", against_model(SFFS_LOCKT_CHUNK, true) },
+		{ "what names nobody is the delegate's",
+		  against_model(SFFS_LOCKT_INODE, false) && against_model(SFFS_LOCKT_FLOCK, true) },
 		{ "each field that cannot be is refused", refused() },
 		{ "what is accepted can be changed, and is good again", hostile() },
 	};
