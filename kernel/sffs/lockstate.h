@@ -31,7 +31,8 @@ enum sffs_lock_state {
  * @SFFS_LA_FLUSH: write dirty pages, commit, write metadata home, each with its completion;
  *	sffs_ls_done()
  * @SFFS_LA_REVOKE: revoke what the journal still has, commit; sffs_ls_done()
- * @SFFS_LA_POLL: ask the holders by mail, or the delegate if there are none, and come again after a random while
+ * @SFFS_LA_POLL: ask the holders by mail, or the delegate if there are none, and come again
+ *	after a random while
  * @SFFS_LA_KEEP: come again when the time is over that the lock is kept at least
  */
 enum sffs_lock_action {

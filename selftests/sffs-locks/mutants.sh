@@ -124,6 +124,10 @@ nodes lockstate.h 'the end of a use lets exclusive in' 's/ || c->waiting\[SFFS_L
 nodes lockstate.c 'a waiter takes its turn, enough or not' 's/can_take(id, rec, news.waits)/can_take(id, rec, mode ?: news.waits)/'
 nodes lockstate.c 'notice in RELEASE that others go on' 's/^	if (!tried)$/	if (0)/'
 nodes lockstate.c 'notice it but by what others did' 's/^	c->tried |= made;$//'
+nodes lockstate.c 'look at what a delegate gave' 's/^		if (c->look \&\& !c->fresh)$/		c->look = false; if (0)/'
+nodes lockstate.c 'ask the delegate' 's/sffs_lockrec_delegated(id, rec) ? SFFS_LA_POLL/0 ? SFFS_LA_POLL/'
+nodes lockrec.c 'the delegate alone takes what names nobody' 's/return delegates(id, rec) \&\& !id->delegate;/return false;/'
+nodes lockrec.c 'raise the version for what the delegate did' 's/^		raise_version(new);$/		;/'
 nodes lockrec.c 'nobody is ahead of its slot' 's/^			ahead |= bit(i);/;/'
 nodes lockstate.c 'enter the waiters' 's/if (!c->entered)$/if (0)/'
 finish

@@ -3,18 +3,22 @@
  * nodes: the states of a lock. Three nodes with three tasks each share locks, each with one
  * block under it, on a simulated array; who does the next step of what is random, and so is
  * how much of the array's answers comes late. Nodes die and are recovered. Mail comes late,
- * or gets lost and is repeated.
+ * or gets lost and is repeated. In one run two of the locks are delegated with a third, as
+ * in chunk.pml.
  */
 #include "lockstate.h"
 #include "pure_test.h"
 
 #define NODES	3
 #define TASKS	3
-#define LOCKS	1
+#define LOCKS	3		/* one alone, or a delegation and what is under it */
 #define STEPS	1000000
-#define PATIENCE 10000		/* steps in which every wish is granted */
+#define PATIENCE 10000		/* steps in which every wish is granted, with one lock */
 #define REPEAT	4		/* polls after which mail is sent again */
 #define SEED	5U
+
+/* What a delegate knows of a record under it. */
+enum known { UNKNOWN, NAMED, NOBODYS };
 
 enum task_state { IDLE, WAITING, USING };
 
@@ -24,6 +28,7 @@ struct task {
 	unsigned int lock;
 	unsigned int since;
 	bool mortal;
+	bool through;		/* uses the lock through the delegation */
 };
 
 /* A lock as one node has it. */
@@ -42,12 +47,20 @@ struct lock {
 	/* The block, by the number of its last change; 0: not there. */
 	u64 cache, journal, writing;
 	bool dirty, mapped;
+	/* As a delegate: what the record is and was, uses, and whom it is being given to. */
+	enum known known;
+	u64 known_version;
+	unsigned int through;
+	enum { NOT_GIVING, GIVING, WRITING, REVOKING, NAMING } give;
+	struct sffs_lock_record all, named;
+	unsigned int give_to;
 };
 
 static struct node {
 	struct sffs_slot_view view[NODES];
 	struct lock lock[LOCKS];
 	struct task task[TASKS];
+	bool wants_delegation, reads_chunk;
 	unsigned int lazy_until;	/* its tasks start nothing: others must not wait for them */
 	unsigned int busy_until;	/* one use begins before another one ends */
 } nodes[NODES];
@@ -60,8 +73,8 @@ static struct {
 } res[LOCKS];
 
 static struct sffs_slot_view slots[NODES];
-static unsigned int locks, step, served, deaths, passed, damages;
-static bool lossy, quiet;
+static unsigned int locks, step, served, deaths, passed, damages, given, patience;
+static bool lossy, quiet, chunk;
 static const char *broken;
 
 static void must(bool ok, const char *what)
@@ -150,6 +163,40 @@ static void change_block(struct lock *l, unsigned int at)
 	}
 }
 
+/* By the lock's own record, or through the delegation if that names nobody. */
+static bool try_use(struct node *n, struct task *t)
+{
+	struct lock *l = &n->lock[t->lock];
+
+	t->through = false;
+	if (sffs_ls_use(&l->core, t->mode))
+		return true;
+	if (l->core.held || l->known != NOBODYS || l->give)
+		return false;
+	t->through = sffs_ls_use(&n->lock[0].core, SFFS_LOCK_EXCLUSIVE);
+	l->through += t->through;
+	return t->through;
+}
+
+static void end_delegated(struct node *n)
+{
+	if (sffs_ls_unuse(&n->lock[0].core, SFFS_LOCK_EXCLUSIVE))
+		n->lock[0].queued = true;
+}
+
+static void end_use(struct node *n, struct task *t)
+{
+	struct lock *l = &n->lock[t->lock];
+
+	t->state = IDLE;
+	if (t->through) {
+		l->through--;
+		end_delegated(n);
+	} else if (sffs_ls_unuse(&l->core, t->mode)) {
+		l->queued = true;
+	}
+}
+
 /* A busy node's use ends after another one has begun, if there is a task that can. */
 static bool goes_on(const struct node *n, const struct task *t)
 {
@@ -175,9 +222,9 @@ static void wish_use(struct node *n, struct task *t)
 	if (quiet || step < n->lazy_until || (!busy && rnd(4)))
 		return;
 	t->mode = rnd(busy ? 16 : 2) ? SFFS_LOCK_SHARED : SFFS_LOCK_EXCLUSIVE;
-	t->lock = rnd(locks);
+	t->lock = chunk ? 1 + rnd(locks - 1) : 0;
 	l = &n->lock[t->lock];
-	if (sffs_ls_use(&l->core, t->mode)) {
+	if (try_use(n, t)) {
 		begin_use(n, t);
 		return;
 	}
@@ -197,7 +244,7 @@ static void run_task(struct node *n, struct task *t)
 		wish_use(n, t);
 		return;
 	case WAITING:
-		if (sffs_ls_use(&l->core, t->mode)) {
+		if (try_use(n, t)) {
 			l->core.waiting[t->mode]--;
 			begin_use(n, t);
 		} else if (t->mortal && !rnd(10)) {	/* killed */
@@ -205,7 +252,7 @@ static void run_task(struct node *n, struct task *t)
 			t->state = IDLE;
 			l->queued = true;
 		}
-		must(step - t->since < PATIENCE, "a task waits for ever");
+		must(step - t->since < patience, "a task waits for ever");
 		return;
 	default:
 		must(l->cache == res[t->lock].newest, "a block in use is old");
@@ -213,9 +260,7 @@ static void run_task(struct node *n, struct task *t)
 			change_block(l, t->lock);
 		if (goes_on(n, t) || (!quiet && rnd(3)))
 			return;
-		t->state = IDLE;
-		if (sffs_ls_unuse(&l->core, t->mode))
-			l->queued = true;
+		end_use(n, t);
 	}
 }
 
@@ -232,17 +277,33 @@ static void must_be_served(const struct node *n, const struct lock *l)
 
 /* ---- Mail ---- */
 
-/* Who may be asked for a lock, a bit each. */
-static unsigned int owners(const struct lock *l)
+static u64 live_holders(const struct lock *l, const struct sffs_lock_record *rec)
 {
-	return le64toh(l->rec.holders) & ~sffs_lockrec_stale(&l->id, &l->rec) &
-	       ~(1U << l->id.slot);
+	return le64toh(rec->holders) & ~sffs_lockrec_stale(&l->id, rec);
+}
+
+/* Who may be asked for a lock, a bit each. Where nobody can give it, the node will. */
+static unsigned int owners(struct node *n, unsigned int at)
+{
+	struct lock *l = &n->lock[at];
+	u64 who = live_holders(l, &l->rec);
+
+	if (sffs_lockrec_delegated(&l->id, &l->rec)) {
+		who = live_holders(&n->lock[0], &res[0].disk);
+		if (!who && !n->wants_delegation) {
+			n->wants_delegation = true;
+			n->lock[0].core.waiting[SFFS_LOCK_EXCLUSIVE]++;
+			n->lock[0].queued = true;
+		}
+	}
+	return who & ~(1ULL << l->id.slot);
 }
 
 /* A poll: each is asked once; or now and then, where mail gets lost. */
-static void ask(struct lock *l, unsigned int at)
+static void ask(struct node *n, unsigned int at)
 {
-	unsigned int ask = owners(l);
+	struct lock *l = &n->lock[at];
+	unsigned int ask = owners(n, at);
 
 	l->posted &= ask;
 	if (!lossy || ++l->polls % REPEAT)
@@ -253,10 +314,25 @@ static void ask(struct lock *l, unsigned int at)
 			nodes[i].lock[at].asked |= 1U << l->id.slot;
 }
 
-/* The node looks into its mailbox, whatever the worker does. */
-static void read_mail(struct lock *l)
+/* The delegate begins to give a lock to one who asks. Else the mail is for the holder. */
+static bool begin_giving(struct node *n, struct lock *l)
 {
-	if (!l->asked || rnd(8))
+	unsigned int to = rnd(NODES);
+
+	if (!(l->asked >> to & 1) || n->view[to].state != SFFS_SLOT_LIVE || l->give ||
+	    l->core.held || l->known != NOBODYS || n->reads_chunk ||
+	    !sffs_ls_use(&n->lock[0].core, SFFS_LOCK_EXCLUSIVE))
+		return false;
+	l->asked &= ~(1U << to);
+	l->give_to = to;
+	l->give = GIVING;
+	return true;
+}
+
+/* The node looks into its mailbox, whatever the worker does. */
+static void read_mail(struct node *n, struct lock *l)
+{
+	if (!l->asked || rnd(8) || begin_giving(n, l))
 		return;
 	l->asked = 0;
 	l->core.look = true;
@@ -311,27 +387,54 @@ static bool read_record(struct node *n, unsigned int at)
 	return true;
 }
 
-/* FLUSH: commit, write home, wait; the two halves at different times. */
-static bool flush(struct lock *l, unsigned int at)
+/* What is given up with a lock: with the delegation all that is held through it. */
+static bool covers(const struct node *n, unsigned int at, unsigned int what)
 {
-	if (!l->halfway) {
-		if (l->dirty)
-			l->journal = l->cache;
-		l->dirty = false;
-		l->writing = l->journal;
-		l->halfway = true;
-		return false;
-	}
+	return what == at || (!at && !n->lock[what].core.held);
+}
+
+/* FLUSH: commit, write home, wait; the two halves at different times. */
+static void begin_flush(struct lock *l)
+{
+	if (l->dirty)
+		l->journal = l->cache;
+	l->dirty = false;
+	l->writing = l->journal;
+}
+
+static void end_flush(struct lock *l, unsigned int at)
+{
 	if (l->writing)
 		res[at].home = l->writing;
 	l->writing = 0;
-	return true;
+}
+
+static bool flush(struct node *n, unsigned int at)
+{
+	struct lock *l = &n->lock[at];
+
+	for (unsigned int k = 0; k < locks; k++) {
+		if (!covers(n, at, k))
+			continue;
+		if (l->halfway)
+			end_flush(&n->lock[k], k);
+		else
+			begin_flush(&n->lock[k]);
+	}
+	l->halfway = !l->halfway;
+	return !l->halfway;
 }
 
 static void revoke(struct lock *l, unsigned int at)
 {
 	must(!l->journal || res[at].home == l->journal, "revoked before it was home");
 	l->journal = 0;
+}
+
+static void drop(struct lock *l)
+{
+	must(!l->dirty && !l->journal, "what is dropped was not written");
+	l->cache = 0;
 }
 
 static void must_be_clean(const struct lock *l)
@@ -357,7 +460,9 @@ static bool change(struct node *n, unsigned int at)
 		if (!memcmp(disk, &l->rec, sizeof(*disk))) {
 			*disk = l->new;
 			if (state == SFFS_LS_RELEASE && !(le64toh(disk->holders) >> l->id.slot & 1))
-				must_be_clean(l);
+				for (unsigned int k = 0; k < locks; k++)
+					if (covers(n, at, k))
+						must_be_clean(&n->lock[k]);
 			if (state == SFFS_LS_RELEASE && disk->holders)
 				passed++;
 		}
@@ -366,6 +471,27 @@ static bool change(struct node *n, unsigned int at)
 	}
 	l->rec = *disk;
 	return seen(n, at);
+}
+
+static void perform_on(struct node *n, unsigned int at, unsigned int what)
+{
+	struct lock *l = &n->lock[what];
+
+	switch (n->lock[at].action) {
+	case SFFS_LA_DROP:
+		drop(l);
+		break;
+	case SFFS_LA_UNMAP:
+		l->mapped = false;
+		if (!at)
+			l->known = UNKNOWN;
+		break;
+	case SFFS_LA_REVOKE:
+		revoke(l, what);
+		break;
+	default:
+		break;
+	}
 }
 
 static bool perform(struct node *n, unsigned int at)
@@ -377,33 +503,122 @@ static bool perform(struct node *n, unsigned int at)
 		return read_record(n, at);
 	case SFFS_LA_CHANGE:
 		return change(n, at);
-	case SFFS_LA_DROP:
-		must(!l->dirty && !l->journal, "what is dropped was not written");
-		l->cache = 0;
-		break;
-	case SFFS_LA_UNMAP:
-		l->mapped = false;
-		break;
 	case SFFS_LA_FLUSH:
-		if (!flush(l, at))
+		if (!flush(n, at))
 			return false;
 		break;
-	case SFFS_LA_REVOKE:
-		revoke(l, at);
-		break;
 	default:
-		return true;
+		for (unsigned int k = 0; k < locks; k++)
+			if (covers(n, at, k))
+				perform_on(n, at, k);
 	}
 	sffs_ls_done(&l->core);
 	return true;
 }
+
+/* ---- The delegate ---- */
+
+/* One READ for the records under the delegation, later again for those that named somebody. */
+static void read_chunk(struct node *n)
+{
+	bool due = false, busy = false;
+
+	for (unsigned int k = 1; k < locks; k++) {
+		due |= n->lock[k].known != NOBODYS;
+		busy |= n->lock[k].give;
+	}
+	if (!n->reads_chunk) {
+		if (!due || busy || rnd(8) || !sffs_ls_use(&n->lock[0].core, SFFS_LOCK_EXCLUSIVE))
+			return;
+		for (unsigned int k = 1; k < locks; k++)
+			n->lock[k].all = res[k].disk;
+		n->reads_chunk = true;
+		return;
+	}
+	for (unsigned int k = 1; k < locks; k++) {
+		struct lock *l = &n->lock[k];
+
+		if (l->known == NOBODYS)
+			continue;
+		l->known = l->all.holders || l->all.waiters ? NAMED : NOBODYS;
+		/* What is cached is good at one version of both records alone. */
+		if (l->known == NOBODYS && l->known_version != le64toh(l->all.version)) {
+			drop(l);
+			l->known_version = le64toh(l->all.version);
+		}
+	}
+	n->reads_chunk = false;
+	end_delegated(n);
+}
+
+static void end_giving(struct node *n, struct lock *l)
+{
+	l->give = NOT_GIVING;
+	end_delegated(n);
+}
+
+/* Give a lock up that is held through the delegation, by the ATS that names the asker. */
+static void run_giving(struct node *n, unsigned int at)
+{
+	enum sffs_lock_mode mode = rnd(2) ? SFFS_LOCK_SHARED : SFFS_LOCK_EXCLUSIVE;
+	struct lock *l = &n->lock[at];
+	struct sffs_lockrec_id id = l->id;
+
+	switch (l->give) {
+	case GIVING:
+		if (l->through)
+			return;
+		l->mapped = false;
+		begin_flush(l);
+		l->give = WRITING;
+		return;
+	case WRITING:
+		end_flush(l, at);
+		l->give = REVOKING;
+		return;
+	case REVOKING:
+		revoke(l, at);
+		id.delegate = true;
+		l->all = res[at].disk;
+		l->give = NAMING;
+		if (!sffs_lockrec_give(&id, &l->all, l->give_to, n->view[l->give_to].incarnation,
+				       mode, NULL, rnd64(), &l->named)) {
+			must(!l->all.holders && !l->all.waiters, "a record is somebody's");
+			end_giving(n, l);
+		}
+		return;
+	default:
+		must(!memcmp(&l->all, &res[at].disk, sizeof(l->all)),
+		     "another than the delegate changed a record that named nobody");
+		must_be_clean(l);
+		res[at].disk = l->named;
+		l->known = NAMED;
+		given++;
+		end_giving(n, l);
+	}
+}
+
+/* What keeps a delegate busy beside its workers; and who shall be one is one, and uses it. */
+static void run_delegate(struct node *n)
+{
+	struct lock *l = &n->lock[0];
+
+	read_chunk(n);
+	if (n->wants_delegation && sffs_ls_use(&l->core, SFFS_LOCK_EXCLUSIVE)) {
+		n->wants_delegation = false;
+		l->core.waiting[SFFS_LOCK_EXCLUSIVE]--;
+		end_delegated(n);
+	}
+}
+
+/* ---- When a worker runs ---- */
 
 /* A timer, or too many locks that nobody uses: else it does not run by itself. */
 static bool woken(struct lock *l)
 {
 	if (l->timer && !rnd(8))
 		return true;
-	if (quiet || rnd(20000))
+	if (quiet || rnd(chunk && l->id.type != SFFS_LOCKT_CHUNK ? 30 : 20000))
 		return false;
 	l->core.quit = true;
 	return true;
@@ -423,7 +638,11 @@ static void run_worker(struct node *n, unsigned int at)
 {
 	struct lock *l = &n->lock[at];
 
-	read_mail(l);
+	read_mail(n, l);
+	if (l->give) {
+		run_giving(n, at);
+		return;
+	}
 	if (!l->begun) {
 		if (!l->queued && !woken(l))
 			return;
@@ -440,7 +659,7 @@ static void run_worker(struct node *n, unsigned int at)
 		end_run(l, false);
 		return;
 	case SFFS_LA_POLL:
-		ask(l, at);
+		ask(n, at);
 		fallthrough;
 	case SFFS_LA_KEEP:
 		end_run(l, true);
@@ -455,6 +674,7 @@ static void run_worker(struct node *n, unsigned int at)
 
 static void mount_node(unsigned int i)
 {
+	static const u8 types[LOCKS] = { SFFS_LOCKT_CHUNK, SFFS_LOCKT_INODE, SFFS_LOCKT_OPEN };
 	struct node *n = &nodes[i];
 
 	slots[i].state = SFFS_SLOT_LIVE;
@@ -462,8 +682,9 @@ static void mount_node(unsigned int i)
 	memset(n, 0, sizeof(*n));
 	for (unsigned int k = 0; k < locks; k++)
 		n->lock[k].id = (struct sffs_lockrec_id){
-			.number = 9, .type = SFFS_LOCKT_GROUP, .max_slots = NODES, .slot = i,
-			.incarnation = slots[i].incarnation, .seed = SEED, .view = n->view,
+			.number = 9, .type = chunk ? types[k] : SFFS_LOCKT_GROUP,
+			.max_slots = NODES, .slot = i, .incarnation = slots[i].incarnation,
+			.seed = SEED, .view = n->view,
 		};
 	for (unsigned int k = 0; k < NODES; k++)
 		see(n, k);
@@ -524,7 +745,9 @@ static void run_node(unsigned int i)
 		n->busy_until = step + 2 * PATIENCE;
 	if (!rnd(10))
 		see(n, rnd(NODES));
-	if (rnd(2))
+	if (chunk && !rnd(4))
+		run_delegate(n);
+	else if (rnd(2))
 		run_task(n, &n->task[rnd(TASKS)]);
 	else
 		run_worker(n, rnd(locks));
@@ -533,6 +756,8 @@ static void run_node(unsigned int i)
 static void begin(unsigned int nr, bool mail_gets_lost)
 {
 	locks = nr;
+	chunk = nr > 1;
+	patience = chunk ? 10 * PATIENCE : PATIENCE;
 	lossy = mail_gets_lost;
 	broken = NULL;
 	quiet = false;
@@ -541,6 +766,7 @@ static void begin(unsigned int nr, bool mail_gets_lost)
 	passed = 0;
 	deaths = 0;
 	damages = 0;
+	given = 0;
 	memset(nodes, 0, sizeof(nodes));
 	memset(slots, 0, sizeof(slots));
 	memset(res, 0, sizeof(res));
@@ -557,19 +783,22 @@ static bool simulate(unsigned int nr, bool mail_gets_lost)
 	unsigned int end = rounds(STEPS);
 
 	begin(nr, mail_gets_lost);
-	for (; step < end + 2 * PATIENCE && !broken; step++) {
+	for (; step < end + 2 * patience && !broken; step++) {
 		quiet = step > end;
 		run_node(rnd(NODES));
-		if (!quiet && !rnd(4 * PATIENCE))
-			damage(rnd(locks));
+		if (!quiet && !chunk && !rnd(4 * PATIENCE))
+			damage(0);
 	}
 	for (unsigned int i = 0; i < NODES; i++)
 		for (unsigned int k = 0; k < TASKS; k++)
 			must(nodes[i].task[k].state == IDLE, "a task is left waiting");
-	printf("# %u uses, %u hand-overs, %u deaths, %u damages\n", served, passed, deaths,
-	       damages);
+	printf("# %u uses, %u hand-overs, %u given, %u deaths, %u damages\n", served, passed,
+	       given, deaths, damages);
 	if (broken)
 		printf("# step %u: %s\n", step, broken);
+	if (chunk)
+		return !broken && served > end / 500 && passed > end / 5000 && deaths &&
+		       given > end / 20000;
 	return !broken && served > end / 500 && passed > end / 1000 && deaths && damages;
 }
 
@@ -647,6 +876,26 @@ static bool overlapping(bool quit)
 	       sffs_ls_unuse(c, SFFS_LOCK_SHARED);
 }
 
+/* A delegate names a node that does not want the lock any more: its mail makes it look. */
+static bool given_late(void)
+{
+	struct sffs_lock_record named;
+	struct sffs_lockrec_id id;
+
+	begin(3, false);
+	id = nodes[0].lock[1].id;
+	id.delegate = true;
+	if (!sffs_lockrec_give(&id, &res[1].disk, 1, slots[1].incarnation, SFFS_LOCK_EXCLUSIVE,
+			       NULL, 1, &named))
+		return false;
+	res[1].disk = named;
+	nodes[1].lock[1].asked = 1;
+	quiet = true;
+	for (unsigned int i = 0; i < 1000; i++)
+		run_worker(&nodes[1], 1);
+	return !broken && nodes[1].lock[1].core.state == SFFS_LS_EXCLUSIVE;
+}
+
 /* A node was taken for dead while it gave a lock up: it finds that out, in each mode. */
 static bool outlived(enum sffs_lock_mode mode)
 {
@@ -679,9 +928,11 @@ int main(void)
 	const struct result test[] = {
 		{ "three nodes share a block under a lock", simulate(1, false) },
 		{ "the same where mail gets lost", simulate(1, true) },
+		{ "they share two under a delegation", simulate(3, true) },
 		{ "a waiter that wants more than it asked for",
 		  another_wish(false) },
 		{ "a waiter whose tasks have gone", another_wish(true) },
+		{ "a delegate gives what is not wanted any more", given_late() },
 		{ "one use overlaps the next", overlapping(false) && overlapping(true) },
 		{ "a node that gives a lock up and was taken for dead",
 		  outlived(SFFS_LOCK_SHARED) && outlived(SFFS_LOCK_EXCLUSIVE) },
