@@ -26,29 +26,47 @@ static const char *advise(const struct iommu_report *r)
 	return NULL;
 }
 
-/* What the module says of a function; false if it says nothing. */
-static bool ask(int node, const struct function *f, struct asv_vtd_lease_arg *arg)
+/**
+ * struct answer - what the module says of a function
+ * @known: it says something
+ * @arg: its reason and text
+ */
+struct answer {
+	bool known;
+	struct asv_vtd_lease_arg arg;
+};
+
+/* Each function once, for a check takes hold of its disks. NULL after a message. */
+static struct answer *ask(int node, const struct function *list, ssize_t n)
 {
-	if (node < 0 || function_spec(f->address, arg))
-		return false;
-	arg->flags = ASV_VTD_LEASE_CHECK;
-	return vtd_lease(node, arg) >= 0 || arg->reason;
+	struct answer *answers = calloc(n ? n : 1, sizeof(*answers));
+	ssize_t i;
+
+	if (!answers)
+		log_err("no memory for %zd functions", n);
+	for (i = 0; answers && i < n; i++) {
+		struct asv_vtd_lease_arg *arg = &answers[i].arg;
+
+		if (node < 0 || function_spec(list[i].address, arg))
+			continue;
+		arg->flags = ASV_VTD_LEASE_CHECK;
+		answers[i].known = vtd_lease(node, arg) >= 0 || arg->reason;
+	}
+	return answers;
 }
 
 /* What the kernel does may be less than what the firmware's table has room for. */
-static const char *advise_by_module(int node, const struct function *list, ssize_t n)
+static const char *advise_by_module(const struct answer *answers, ssize_t n)
 {
 	ssize_t i, unmapped = 0, asked = 0;
 
 	for (i = 0; i < n; i++) {
-		struct asv_vtd_lease_arg arg;
-
-		if (!ask(node, &list[i], &arg))
+		if (!answers[i].known)
 			continue;
 		asked++;
-		if (arg.reason == ASV_VTD_NO_INTR_REMAP)
+		if (answers[i].arg.reason == ASV_VTD_NO_INTR_REMAP)
 			unmapped++;
-		else if (arg.reason != ASV_VTD_NO_IOMMU)
+		else if (answers[i].arg.reason != ASV_VTD_NO_IOMMU)
 			return NULL;
 	}
 	if (!asked)
@@ -123,40 +141,43 @@ static void report_json(struct json_out *out, const struct iommu_report *r, cons
 	json_close(out, ']');
 }
 
-static void functions_json(struct json_out *out, int node, const struct function *list, ssize_t n)
+static void functions_json(struct json_out *out, const struct answer *answers,
+			   const struct function *list, ssize_t n)
 {
-	struct asv_vtd_lease_arg arg;
 	ssize_t i;
 
 	json_open(out, "functions", '[');
 	for (i = 0; i < n; i++) {
+		const struct asv_vtd_lease_arg *arg = &answers[i].arg;
+
 		json_open(out, NULL, '{');
 		json_str(out, "address", list[i].address);
 		json_s64(out, "group", list[i].group);
 		json_str(out, "driver", list[i].driver);
 		json_str(out, "reset", list[i].reset);
-		if (ask(node, &list[i], &arg)) {
-			json_bool(out, "leasable", !arg.reason);
-			json_str(out, "reason", vtd_reason(arg.reason));
-			json_str(out, "text", arg.text);
+		if (answers[i].known) {
+			json_bool(out, "leasable", !arg->reason);
+			json_str(out, "reason", vtd_reason(arg->reason));
+			json_str(out, "text", arg->text);
 		}
 		json_close(out, '}');
 	}
 	json_close(out, ']');
 }
 
-static void functions_text(int node, const struct function *list, ssize_t n)
+static void functions_text(const struct answer *answers, const struct function *list, ssize_t n)
 {
-	struct asv_vtd_lease_arg arg;
 	ssize_t i;
 
 	putchar('\n');
 	for (i = 0; i < n; i++) {
+		const struct asv_vtd_lease_arg *arg = &answers[i].arg;
+
 		printf("%s %-16s ", list[i].address, function_label(&list[i]));
-		if (!ask(node, &list[i], &arg))
+		if (!answers[i].known)
 			puts(list[i].group < 0 ? "no IOMMU group" : "?");
 		else
-			puts(arg.reason ? arg.text : "can be leased");
+			puts(arg->reason ? arg->text : "can be leased");
 	}
 }
 
@@ -164,41 +185,46 @@ int cmd_check(int argc, char **argv)
 {
 	bool json = argc == 2 && !strcmp(argv[1], "--json");
 	struct function *functions = NULL;
+	struct answer *answers = NULL;
 	struct iommu_report *report;
+	int node = -1, ret = VTD_FAILED;
 	const char *advice;
 	ssize_t n;
-	int node;
 
 	if (argc > 1 && !json)
 		return VTD_USAGE;
 	report = malloc(sizeof(*report));
 	n = report ? function_list(&functions) : -1;
-	if (n < 0) {
-		free(report);
-		return VTD_FAILED;
-	}
+	if (n < 0)
+		goto out;
 	iommu_read(report);
-	advice = advise(report);
 	node = vtd_open();
+	answers = ask(node, functions, n);
+	if (!answers)
+		goto out;
+	advice = advise(report);
 	if (!advice)
-		advice = advise_by_module(node, functions, n);
+		advice = advise_by_module(answers, n);
 	if (json) {
 		struct json_out out;
 
 		json_out_file(&out, stdout);
 		json_open(&out, NULL, '{');
 		report_json(&out, report, advice);
-		functions_json(&out, node, functions, n);
+		functions_json(&out, answers, functions, n);
 		json_close(&out, '}');
 		putchar('\n');
 	} else {
 		show_units(report);
 		puts(advice ? advice : "This machine can lease functions to guests.");
-		functions_text(node, functions, n);
+		functions_text(answers, functions, n);
 	}
+	ret = advice ? VTD_NOT_READY : VTD_OK;
+out:
 	if (node >= 0)
 		close(node);
+	free(answers);
 	free(functions);
 	free(report);
-	return advice ? VTD_NOT_READY : VTD_OK;
+	return ret;
 }
