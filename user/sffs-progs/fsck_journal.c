@@ -278,12 +278,12 @@ static int mark_empty(struct journal *j, uint8_t *sb, uint32_t sequence)
 	return sffs_vol_write(&j->f->vol, j->start, sb);
 }
 
-static bool super_ok(const struct fsck *f, const uint8_t *sb)
+static bool super_ok(uint32_t blocks, const uint8_t *sb)
 {
 	return be(sb) == JBD2_MAGIC && be(sb + 4) == JBD2_SUPER_V2 &&
 	       be(sb + JS_BLOCKSIZE) == SFFS_BLOCK_SIZE &&
-	       be(sb + JS_MAXLEN) == f->vol.geo.journal_blocks && be(sb + JS_FIRST) == 1 &&
-	       be(sb + JS_START) < f->vol.geo.journal_blocks &&
+	       be(sb + JS_MAXLEN) == blocks && be(sb + JS_FIRST) == 1 &&
+	       be(sb + JS_START) < blocks &&
 	       be(sb + JS_INCOMPAT) == JBD2_FEATURES && !be(sb + 36) && !be(sb + 44) &&
 	       be(sb + JS_NR_USERS) <= 1 && sb[JS_CHECKSUM_TYPE] == JBD2_CRC32C &&
 	       be(sb + JS_CHECKSUM) == super_crc(sb);
@@ -318,8 +318,8 @@ bool fsck_replay_due(const struct sffs_device *dev, const struct sffs_super *sb)
 		uint8_t buf[SFFS_BLOCK_SIZE];
 
 		if (block < dev->bytes / SFFS_BLOCK_SIZE &&
-		    !sffs_read_blocks(dev, block, buf, 1) && be(buf) == JBD2_MAGIC &&
-		    be(buf + JS_CHECKSUM) == super_crc(buf) && be(buf + JS_START))
+		    !sffs_read_blocks(dev, block, buf, 1) &&
+		    super_ok(le32toh(sb->journal_blocks), buf) && be(buf + JS_START))
 			return true;
 	}
 	return false;
@@ -336,7 +336,7 @@ int fsck_replay(struct fsck *f, unsigned int slot)
 
 	if (sffs_vol_read(&f->vol, j.start, sb))
 		return -1;
-	if (!super_ok(f, sb)) {
+	if (!super_ok(j.len, sb)) {
 		if (fsck_loss(f, "journal of slot %u: its super block is damaged", slot))
 			return sffs_make_journal(&f->vol, j.start);
 		return 0;
