@@ -36,7 +36,6 @@ enum sffs_op_stage {
  * @stage: which that is
  * @failures: tries and reads in a row that told nothing
  * @buf: two sectors, the image to compare with and the one to write
- * @first: when the first try was submitted
  * @tried: nonces of the last tries, and when they were submitted
  */
 struct sffs_op {
@@ -47,7 +46,6 @@ struct sffs_op {
 	enum sffs_op_stage stage;
 	unsigned int failures;
 	u8 *buf;
-	u64 first;
 	struct {
 		__le64 nonce;
 		u64 submitted;
@@ -197,8 +195,7 @@ static void sffs_op_send(struct sffs_op *op)
 	sffs_fill_ats(lun, &op->cmd, ats->sector, op->buf);
 	op->tried[i].nonce = ((struct sffs_record_head *)ats->new)->nonce;
 	op->tried[i].submitted = now;
-	if (!ats->tries++)
-		op->first = now;
+	ats->tries++;
 	sffs_cmd_submit(lun, &op->cmd);
 }
 

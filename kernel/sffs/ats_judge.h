@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the answer to a SCSI command means to the lock protocol. Pure: tested in user space. */
+/* What the answer to a SCSI command means to the lock protocol. Pure. */
 #ifndef _SFFS_ATS_JUDGE_H
 #define _SFFS_ATS_JUDGE_H
 
