@@ -111,6 +111,43 @@ static inline bool sffs_ls_unuse(struct sffs_lock_core *c, enum sffs_lock_mode m
 	return c->wanted || c->quit || c->look || c->waiting[SFFS_LOCK_EXCLUSIVE];
 }
 
+/**
+ * sffs_ls_adopt() - the node is about to name itself, as delegate, in the lock's record
+ * @c: the lock, in NONE or ASKING; caches under it are good
+ * @version: that the record will have, but for the grant of exclusive
+ *
+ * The grant is then no reason to drop what is cached.
+ */
+static inline void sffs_ls_adopt(struct sffs_lock_core *c, u64 version)
+{
+	c->known = true;
+	c->left = version;
+}
+
+/*
+ * There is nothing to ask for: tasks that waited have the lock through the delegation, or
+ * have been told that the record is damaged.
+ */
+static inline void sffs_ls_forget(struct sffs_lock_core *c)
+{
+	if (c->held || c->entered)
+		return;
+	c->look = false;
+	c->reading = false;
+	c->state = SFFS_LS_NONE;
+}
+
+/* A task that uses the lock uses it once more: it must not wait for its own use to end. */
+static inline bool sffs_ls_use_again(struct sffs_lock_core *c, enum sffs_lock_mode mode)
+{
+	if (sffs_ls_use(c, mode))
+		return true;
+	if (c->state != SFFS_LS_DRAIN || mode > c->held)
+		return false;
+	c->uses[mode]++;
+	return true;
+}
+
 void sffs_ls_begin(struct sffs_lock_core *c);
 enum sffs_lock_action sffs_ls_step(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 				   const struct sffs_lock_record *rec, u64 now);

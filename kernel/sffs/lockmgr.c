@@ -1,0 +1,865 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resources and their workers: the part of the lock manager that waits and does I/O.
+ *
+ * Order of the manager's own locks: sffs_delegation.scan; sffs_lockmgr.lock;
+ * sffs_resource.lock, which the end of a use takes in interrupts, too, and that of the chunk
+ * last. No spinlock is held over I/O, and the filesystem is called with none of them.
+ */
+#include <linux/err.h>
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/random.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "ats.h"
+#include "lockmgr.h"
+
+#define POLL_MS_MIN	4
+#define POLL_MS_MAX	250
+#define ERROR_MS	500	/* to the next try after a record could not be read */
+
+/* ---- The table of resources ---- */
+
+static struct hlist_head *sffs_res_bucket(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+{
+	return &mgr->table[hash_64(number * 8 + type, SFFS_RES_BITS)];
+}
+
+static struct sffs_resource *sffs_res_find(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+{
+	struct sffs_resource *res;
+
+	lockdep_assert_held(&mgr->lock);
+	hlist_for_each_entry(res, sffs_res_bucket(mgr, type, number), node) {
+		if (res->number == number && res->type == type) {
+			sffs_res_ref(res);
+			return res;
+		}
+	}
+	return NULL;
+}
+
+static void sffs_res_work(struct work_struct *work);
+
+static struct sffs_resource *sffs_res_new(struct sffs_lockmgr *mgr, unsigned int type,
+					  u64 number, u64 sector)
+{
+	struct sffs_resource *res = kzalloc(sizeof(*res), GFP_NOFS);
+
+	if (!res)
+		return NULL;
+	res->mgr = mgr;
+	res->number = number;
+	res->type = type;
+	res->sector = sector;
+	res->refs = 1;
+	spin_lock_init(&res->lock);
+	init_waitqueue_head(&res->wait);
+	INIT_DELAYED_WORK(&res->work, sffs_res_work);
+	INIT_LIST_HEAD(&res->lru);
+	INIT_LIST_HEAD(&res->users);
+	INIT_LIST_HEAD(&res->sibling);
+	if (!sffs_delegate_attach(res))
+		return res;
+	kfree(res);
+	return NULL;
+}
+
+/**
+ * sffs_res_get() - find or make the resource of a lock
+ * @mgr: the manager
+ * @type: enum sffs_lock_type
+ * @number: as @type says
+ *
+ * Context: may sleep; takes no memory that may need a cluster lock to be freed.
+ * Return: the resource with a reference, or an error pointer: -ENOMEM, or -EUCLEAN if
+ * there can be no such resource.
+ */
+struct sffs_resource *sffs_res_get(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+{
+	u64 sector = mgr->setup.ops->sector(mgr, type, number);
+	struct sffs_resource *res, *old;
+
+	if (!sector)
+		return ERR_PTR(-EUCLEAN);
+	spin_lock(&mgr->lock);
+	res = sffs_res_find(mgr, type, number);
+	spin_unlock(&mgr->lock);
+	if (res)
+		return res;
+	res = sffs_res_new(mgr, type, number, sector);
+	if (!res)
+		return ERR_PTR(-ENOMEM);
+	spin_lock(&mgr->lock);
+	old = sffs_res_find(mgr, type, number);
+	if (!old) {
+		hlist_add_head(&res->node, sffs_res_bucket(mgr, type, number));
+		mgr->resources++;
+		if (res->chunk)
+			list_add_tail(&res->sibling, &res->chunk->all->children);
+	}
+	spin_unlock(&mgr->lock);
+	if (!old)
+		return res;
+	sffs_delegate_detach(res);
+	kfree(res);
+	return old;
+}
+
+/* One more reference, under the manager's lock. */
+void sffs_res_ref(struct sffs_resource *res)
+{
+	lockdep_assert_held(&res->mgr->lock);
+	res->refs++;
+	if (!list_empty(&res->lru)) {
+		list_del_init(&res->lru);
+		res->mgr->unused--;
+	}
+}
+
+void sffs_res_kick(struct sffs_resource *res)
+{
+	mod_delayed_work(res->mgr->wq, &res->work, 0);
+}
+
+/* Under the manager's lock, so that the resource cannot go before it is queued. */
+static void sffs_res_quit(struct sffs_resource *res)
+{
+	lockdep_assert_held(&res->mgr->lock);
+	spin_lock_irq(&res->lock);
+	res->core.quit = true;
+	spin_unlock_irq(&res->lock);
+	sffs_res_kick(res);
+}
+
+/**
+ * sffs_res_put() - give a reference back
+ * @res: the resource; the lock stays held until somebody wants it, or too many are
+ *
+ * Context: does not sleep; a task or a work item.
+ */
+void sffs_res_put(struct sffs_resource *res)
+{
+	struct sffs_lockmgr *mgr = res->mgr;
+
+	spin_lock(&mgr->lock);
+	if (!--res->refs) {
+		list_add_tail(&res->lru, &mgr->lru);
+		mgr->unused++;
+		if (mgr->stopping || res->core.state == SFFS_LS_NONE)
+			sffs_res_quit(res);
+		else if (mgr->unused > mgr->setup.cached)
+			sffs_res_quit(list_first_entry(&mgr->lru, struct sffs_resource, lru));
+	}
+	spin_unlock(&mgr->lock);
+}
+
+/* The end of a run: a resource that is not held and not referred to goes. */
+static bool sffs_res_free(struct sffs_resource *res)
+{
+	struct sffs_lockmgr *mgr = res->mgr;
+	bool unused;
+
+	sffs_mail_end(res);
+	spin_lock(&mgr->lock);
+	unused = !res->refs && (res->core.state == SFFS_LS_NONE || mgr->failed);
+	if (unused) {
+		hlist_del(&res->node);
+		list_del(&res->lru);
+		list_del(&res->sibling);
+		mgr->unused--;
+		mgr->resources--;
+	}
+	if (unused && !mgr->resources)
+		wake_up_all(&mgr->idle);
+	spin_unlock(&mgr->lock);
+	if (!unused)
+		return false;
+	/*
+	 * Whoever queued the worker had a reference, or the manager's lock; nobody can now.
+	 * The manager stays until this work item has returned.
+	 */
+	cancel_delayed_work(&res->work);
+	sffs_delegate_detach(res);
+	kfree(res);
+	return true;
+}
+
+/* Is this one held through the delegation, so that nothing may be known of it here? */
+static bool sffs_res_delegate(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+{
+	struct sffs_resource *chunk;
+	bool held = false;
+
+	if (!sffs_delegated_type(type))
+		return false;
+	spin_lock(&mgr->lock);
+	hlist_for_each_entry(chunk, sffs_res_bucket(mgr, SFFS_LOCKT_CHUNK, sffs_ino_chunk(number)),
+			     node)
+		if (chunk->type == SFFS_LOCKT_CHUNK && chunk->number == sffs_ino_chunk(number))
+			held |= READ_ONCE(chunk->core.held) == SFFS_LOCK_EXCLUSIVE;
+	spin_unlock(&mgr->lock);
+	return held;
+}
+
+/**
+ * sffs_res_look() - a mail says that a lock is wanted
+ * @mgr: the manager
+ * @type: of the resource
+ * @number: of the resource, whatever the mail says
+ *
+ * What is wanted of a lock its record says, and that is looked at.
+ */
+void sffs_res_look(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+{
+	struct sffs_resource *res;
+
+	if (sffs_res_delegate(mgr, type, number)) {
+		res = sffs_res_get(mgr, type, number);
+		if (IS_ERR(res))
+			return;
+	} else {
+		spin_lock(&mgr->lock);
+		res = sffs_res_find(mgr, type, number);
+		spin_unlock(&mgr->lock);
+		if (!res)
+			return;
+	}
+	spin_lock_irq(&res->lock);
+	res->core.look = true;
+	res->asked = sffs_delegated_type(type);
+	spin_unlock_irq(&res->lock);
+	sffs_res_kick(res);
+	sffs_res_put(res);
+}
+
+/* ---- The worker ---- */
+
+void sffs_res_fatal(struct sffs_resource *res, const char *why)
+{
+	struct sffs_lockmgr *mgr = res->mgr;
+
+	if (READ_ONCE(mgr->failed))
+		return;
+	sffs_lockmgr_fail(mgr);
+	mgr->setup.ops->fatal(mgr, why);
+}
+
+/* A run begins with what is known of the slots. */
+static void sffs_res_view(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	struct sffs_lockmgr *mgr = res->mgr;
+
+	spin_lock(&mgr->lock);
+	memcpy(run->view, mgr->view, sizeof(run->view));
+	spin_unlock(&mgr->lock);
+}
+
+/**
+ * sffs_res_check() - is what was read a record, and who is in it?
+ * @res: of the record; the worker's run may be that of another one
+ * @run: with the record, and the identity of @res
+ *
+ * Slots that name a node which is not known yet are read.
+ *
+ * Context: sleeps.
+ * Return: 0; -EUCLEAN if the record is damaged; or an error of a READ.
+ */
+int sffs_res_check(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	u64 ahead;
+	int i, err;
+
+	if (!sffs_lockrec_ok(&run->id, &run->rec))
+		return -EUCLEAN;
+	ahead = sffs_lockrec_ahead(&run->id, &run->rec);
+	if (!ahead)
+		return 0;
+	for (i = 0; i < run->id.max_slots; i++) {
+		if (!(ahead & BIT_ULL(i)))
+			continue;
+		err = res->mgr->setup.ops->slot(res->mgr, i);
+		if (err)
+			return err;
+	}
+	sffs_res_view(res, run);
+	return sffs_lockrec_ahead(&run->id, &run->rec) ? -EUCLEAN : 0;
+}
+
+/* Tell the tasks that wait that the record is damaged, or (0) is not. */
+void sffs_res_damaged(struct sffs_resource *res, int err)
+{
+	spin_lock_irq(&res->lock);
+	res->error = err;
+	wake_up_all(&res->wait);
+	spin_unlock_irq(&res->lock);
+	if (err && res->mgr->setup.ops->damaged)
+		res->mgr->setup.ops->damaged(res);
+}
+
+/* The record is known: check it, and tell the core. False: it leads nowhere now. */
+static bool sffs_res_seen(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	int err = sffs_res_check(res, run);
+	bool alive;
+
+	if (err == -EUCLEAN)
+		sffs_res_damaged(res, err);
+	if (err)
+		return false;
+	spin_lock_irq(&res->lock);
+	res->error = 0;
+	alive = sffs_ls_seen(&res->core, &run->id, &run->rec);
+	if (res->core.held)
+		res->period = 0;
+	wake_up_all(&res->wait);
+	spin_unlock_irq(&res->lock);
+	if (!alive)
+		sffs_res_fatal(res, "a lock that this host holds was taken for stale");
+	return alive;
+}
+
+/* Read a record; one that cannot be one is given as such. */
+int sffs_res_image(struct sffs_resource *res, struct sffs_lock_record *rec, u64 sector)
+{
+	int err = sffs_lun_read_record(res->mgr->setup.lun, sector, rec);
+
+	if (err != -EUCLEAN)
+		return err;
+	/* What is not zero behind the record makes it no record, too. */
+	memset(rec, 0xff, sizeof(*rec));
+	return 0;
+}
+
+static bool sffs_res_read(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	return !sffs_res_image(res, &run->rec, res->sector) && sffs_res_seen(res, run);
+}
+
+/**
+ * sffs_res_ats() - change the record of a resource
+ * @res: the resource
+ * @rec: the record as read; set to what it is afterwards
+ * @new: what it is to be
+ *
+ * Return: 0 if it is known what the record is now; else the manager has failed.
+ */
+int sffs_res_ats(struct sffs_resource *res, struct sffs_lock_record *rec,
+		 const struct sffs_lock_record *new)
+{
+	struct sffs_ats *ats = sffs_ats_alloc(res->mgr->setup.lun);
+	int err;
+
+	atomic64_inc(&res->mgr->changes);
+	ats->sector = res->sector;
+	memcpy(ats->old, rec, sizeof(*rec));
+	memcpy(ats->new, new, sizeof(*new));
+	err = sffs_ats_run(ats);
+	memcpy(rec, ats->now, sizeof(*rec));
+	sffs_ats_free(ats);
+	if (err == -EUCLEAN)
+		memset(rec, 0xff, sizeof(*rec));
+	else if (err)
+		sffs_res_fatal(res, err == -EBADE ? "this host was fenced" :
+						    "a lock record cannot be changed");
+	return err == -EUCLEAN ? 0 : err;
+}
+
+static bool sffs_res_change(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	struct sffs_lock_record new;
+	bool made;
+
+	spin_lock_irq(&res->lock);
+	made = sffs_ls_image(&res->core, &run->id, &run->rec, NULL, get_random_u64(), &new);
+	spin_unlock_irq(&res->lock);
+	return made && !sffs_res_ats(res, &run->rec, &new) && sffs_res_seen(res, run);
+}
+
+/* Let the filesystem work for a lock. Its owner stays meanwhile. */
+int sffs_res_work_for(struct sffs_resource *res, enum sffs_lock_action action)
+{
+	const struct sffs_lockmgr_ops *ops = res->mgr->setup.ops;
+	int err = 0;
+
+	spin_lock_irq(&res->lock);
+	res->busy = true;
+	spin_unlock_irq(&res->lock);
+	if (action == SFFS_LA_DROP && ops->drop)
+		ops->drop(res);
+	else if (action == SFFS_LA_UNMAP && ops->unmap)
+		ops->unmap(res);
+	else if (action == SFFS_LA_FLUSH && ops->flush)
+		err = ops->flush(res);
+	else if (action == SFFS_LA_REVOKE && ops->revoke)
+		err = ops->revoke(res);
+	spin_lock_irq(&res->lock);
+	res->busy = false;
+	wake_up_all(&res->wait);
+	spin_unlock_irq(&res->lock);
+	return err;
+}
+
+/* What the filesystem does for a lock. */
+static bool sffs_res_stage(struct sffs_resource *res, enum sffs_lock_action action)
+{
+	int err = res->all ? sffs_delegate_stage(res, action) : sffs_res_work_for(res, action);
+
+	if (err) {
+		sffs_res_fatal(res, "what was changed under a lock cannot be written");
+		return false;
+	}
+	spin_lock_irq(&res->lock);
+	sffs_ls_done(&res->core);
+	wake_up_all(&res->wait);
+	spin_unlock_irq(&res->lock);
+	return true;
+}
+
+static void sffs_res_begin(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	struct sffs_lockmgr *mgr = res->mgr;
+
+	run->id = (struct sffs_lockrec_id){
+		.number = res->number,
+		.type = res->type,
+		.max_slots = mgr->setup.max_slots,
+		.slot = mgr->setup.slot,
+		.incarnation = mgr->setup.incarnation,
+		.seed = mgr->setup.seed,
+		.view = run->view,
+	};
+	sffs_res_view(res, run);
+	spin_lock_irq(&res->lock);
+	if (res->error && !res->core.waiting[SFFS_LOCK_SHARED] &&
+	    !res->core.waiting[SFFS_LOCK_EXCLUSIVE])
+		sffs_ls_forget(&res->core);
+	sffs_ls_begin(&res->core);
+	spin_unlock_irq(&res->lock);
+}
+
+/* Random, and longer each time: they who wait do not come all at once. Under res->lock. */
+static unsigned int sffs_res_backoff(struct sffs_resource *res)
+{
+	unsigned int ms = clamp(res->backoff, POLL_MS_MIN, POLL_MS_MAX);
+
+	res->backoff = ms * 2;
+	return ms / 2 + get_random_u32_below(ms);
+}
+
+/* Do what is to be done; returns milliseconds to the next run, or -1: when kicked. */
+static int sffs_res_run(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	enum sffs_lock_action action;
+	enum sffs_lock_mode mode = SFFS_LOCK_SHARED;
+	u64 now, keep = 0;
+	bool ok = true;
+	int ms = -1, err = 0;
+
+	sffs_res_begin(res, run);
+	if (sffs_delegate_serve(res, run, &err))
+		return -1;
+	ok = !err;
+	while (ok && !READ_ONCE(res->mgr->failed)) {
+		now = ktime_get_boottime_ns();
+		spin_lock_irq(&res->lock);
+		action = sffs_ls_step(&res->core, &run->id, &run->rec, now);
+		switch (action) {
+		case SFFS_LA_POLL:
+			ms = sffs_res_backoff(res);
+			if (res->core.waiting[SFFS_LOCK_EXCLUSIVE])
+				mode = SFFS_LOCK_EXCLUSIVE;
+			break;
+		case SFFS_LA_KEEP:
+			keep = res->core.keep_until - now;
+			break;
+		case SFFS_LA_NONE:
+			res->backoff = 0;
+			break;
+		default:
+			break;
+		}
+		spin_unlock_irq(&res->lock);
+		switch (action) {
+		case SFFS_LA_POLL:
+			if (sffs_lockrec_delegated(&run->id, &run->rec))
+				sffs_delegate_ask(res, run, mode);
+			else
+				sffs_mail_ask(res, &run->rec, mode);
+			return ms;
+		case SFFS_LA_KEEP:
+			return div_u64(keep, NSEC_PER_MSEC) + 1;
+		case SFFS_LA_NONE:
+			if (res->all && sffs_delegate_granted(res))
+				break;
+			return -1;
+		case SFFS_LA_READ:
+			ok = sffs_res_read(res, run);
+			break;
+		case SFFS_LA_CHANGE:
+			ok = sffs_res_change(res, run);
+			break;
+		default:
+			ok = sffs_res_stage(res, action);
+		}
+	}
+	return READ_ONCE(res->mgr->failed) ? -1 : ERROR_MS;
+}
+
+static void sffs_res_work(struct work_struct *work)
+{
+	struct sffs_resource *res = container_of(to_delayed_work(work), struct sffs_resource, work);
+	struct sffs_lockmgr *mgr = res->mgr;
+	struct sffs_res_run *run = kmalloc(sizeof(*run), GFP_NOFS);
+	int ms = POLL_MS_MAX;
+
+	if (run)
+		ms = sffs_res_run(res, run);
+	kfree(run);
+	if (READ_ONCE(mgr->failed))
+		wake_up_all(&res->wait);
+	if (ms < 0 && sffs_res_free(res))
+		return;
+	if (ms >= 0)
+		queue_delayed_work(mgr->wq, &res->work, msecs_to_jiffies(ms));
+}
+
+/* ---- Tasks ---- */
+
+/* Files use open records, from open to close, in whatever task. */
+static bool sffs_res_by_task(const struct sffs_resource *res)
+{
+	return res->type != SFFS_LOCKT_OPEN;
+}
+
+static struct sffs_res_user *sffs_res_user(struct sffs_resource *res)
+{
+	struct sffs_res_user *user;
+
+	lockdep_assert_held(&res->lock);
+	list_for_each_entry(user, &res->users, list)
+		if (user->task == current)
+			return user;
+	return NULL;
+}
+
+/* Count a use, if the lock is held. @new becomes the entry of a task that has none. */
+static bool sffs_res_use(struct sffs_resource *res, enum sffs_lock_mode mode,
+			 struct sffs_res_user **new)
+{
+	struct sffs_res_user *user = sffs_res_user(res);
+	bool held;
+
+	/* Shared is not raised: the node would wait for the task, and the task for it. */
+	WARN_ON_ONCE(user && mode == SFFS_LOCK_EXCLUSIVE && res->core.held == SFFS_LOCK_SHARED);
+	if (!res->core.held)
+		held = sffs_delegate_use(res, mode, user);
+	else if (user)
+		held = sffs_ls_use_again(&res->core, mode);
+	else
+		held = sffs_ls_use(&res->core, mode);
+	if (!held || !sffs_res_by_task(res))
+		return held;
+	if (!user) {
+		user = *new;
+		*new = NULL;
+		user->task = current;
+		user->uses = 0;
+		list_add(&user->list, &res->users);
+	}
+	user->uses++;
+	return true;
+}
+
+/* May the task go on: with the lock, or without? Under res->lock. */
+static bool sffs_res_answer(struct sffs_resource *res, enum sffs_lock_mode mode,
+			    struct sffs_res_user **new, int *err)
+{
+	if (unlikely(READ_ONCE(res->mgr->failed)))
+		*err = -EIO;
+	else if (sffs_res_use(res, mode, new))
+		*err = 0;
+	else if (res->error)
+		*err = res->error;
+	else
+		return false;
+	return true;
+}
+
+static bool sffs_res_try(struct sffs_resource *res, enum sffs_lock_mode mode,
+			 struct sffs_res_user **new, int *err)
+{
+	bool answer;
+
+	spin_lock_irq(&res->lock);
+	answer = sffs_res_answer(res, mode, new, err);
+	if (answer)
+		res->core.waiting[mode]--;
+	spin_unlock_irq(&res->lock);
+	return answer;
+}
+
+static int sffs_res_wait(struct sffs_resource *res, enum sffs_lock_mode mode, bool killable,
+			 struct sffs_res_user **new)
+{
+	int err = 0;
+
+	if (!killable) {
+		wait_event(res->wait, sffs_res_try(res, mode, new, &err));
+		return err;
+	}
+	if (!wait_event_killable(res->wait, sffs_res_try(res, mode, new, &err)))
+		return err;
+	spin_lock_irq(&res->lock);
+	res->core.waiting[mode]--;
+	spin_unlock_irq(&res->lock);
+	sffs_res_kick(res);
+	return -EINTR;
+}
+
+/**
+ * sffs_res_lock() - begin to use a lock
+ * @res: the lock
+ * @mode: shared or exclusive
+ *
+ * @killable: give up waiting when the task is killed
+ *
+ * A task that uses a lock may use it again in the same mode, or shared beside exclusive. To
+ * go from shared to exclusive it ends the use first.
+ *
+ * Context: sleeps, until the record says that this node holds the lock.
+ * Return: 0, -EINTR if the task was killed, -EUCLEAN if the record is damaged, -EIO if the
+ * node has shut down.
+ */
+int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool killable)
+{
+	struct sffs_res_user *new = kmalloc(sizeof(*new), GFP_NOFS | __GFP_NOFAIL);
+	bool answer;
+	int err = 0;
+
+	spin_lock_irq(&res->lock);
+	/* Damage that was seen before may have been repaired: ask again. */
+	if (!res->core.waiting[SFFS_LOCK_SHARED] && !res->core.waiting[SFFS_LOCK_EXCLUSIVE])
+		res->error = 0;
+	answer = sffs_res_answer(res, mode, &new, &err);
+	if (!answer)
+		res->core.waiting[mode]++;
+	spin_unlock_irq(&res->lock);
+	if (!answer) {
+		sffs_res_kick(res);
+		err = sffs_res_wait(res, mode, killable, &new);
+	}
+	kfree(new);
+	return err;
+}
+
+/**
+ * sffs_res_trylock() - begin to use a lock that this node holds
+ * @res: the lock
+ * @mode: shared or exclusive
+ *
+ * Context: does not sleep; interrupts are on.
+ * Return: whether it is held, and may be used.
+ */
+bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode)
+{
+	struct sffs_res_user *new = kmalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
+	int err = -EIO;
+
+	if (!new)
+		return false;
+	spin_lock_irq(&res->lock);
+	if (!sffs_res_answer(res, mode, &new, &err))
+		err = -EAGAIN;
+	spin_unlock_irq(&res->lock);
+	kfree(new);
+	return !err;
+}
+
+/* One use less of the task, or of any where another task ends it. */
+static struct sffs_res_user *sffs_res_end_user(struct sffs_resource *res)
+{
+	struct sffs_res_user *user;
+
+	if (!sffs_res_by_task(res) || WARN_ON_ONCE(list_empty(&res->users)))
+		return NULL;
+	user = sffs_res_user(res) ?: list_first_entry(&res->users, struct sffs_res_user, list);
+	if (--user->uses)
+		return NULL;
+	list_del(&user->list);
+	return user;
+}
+
+/* End a use. Context: any: direct I/O may end in an interrupt. */
+void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode)
+{
+	struct sffs_res_user *user;
+	unsigned long flags;
+	bool kick;
+
+	spin_lock_irqsave(&res->lock, flags);
+	user = sffs_res_end_user(res);
+	kick = res->core.held ? sffs_ls_unuse(&res->core, mode) :
+				sffs_delegate_unuse(res, mode);
+	spin_unlock_irqrestore(&res->lock, flags);
+	if (kick)
+		sffs_res_kick(res);
+	kfree(user);
+}
+
+/* The filesystem's lock, which has a reference, is what the manager works for. */
+void sffs_res_own(struct sffs_resource *res, void *owner)
+{
+	spin_lock_irq(&res->lock);
+	WARN_ON_ONCE(res->owner);
+	res->owner = owner;
+	spin_unlock_irq(&res->lock);
+}
+
+static bool sffs_res_try_disown(struct sffs_resource *res)
+{
+	bool busy;
+
+	spin_lock_irq(&res->lock);
+	busy = res->busy;
+	if (!busy)
+		res->owner = NULL;
+	spin_unlock_irq(&res->lock);
+	return !busy;
+}
+
+/*
+ * The filesystem's lock goes; the node may hold it on. Context: sleeps, for as long as the
+ * filesystem works for the lock: no worker of the manager.
+ */
+void sffs_res_disown(struct sffs_resource *res)
+{
+	wait_event(res->wait, sffs_res_try_disown(res));
+}
+
+/* Do not give the lock, which the caller uses, up before @ms milliseconds have gone. */
+void sffs_res_keep(struct sffs_resource *res, unsigned int ms)
+{
+	u64 until = ktime_get_boottime_ns() + ms * (u64)NSEC_PER_MSEC;
+
+	spin_lock_irq(&res->lock);
+	if (res->core.keep_until < until)
+		res->core.keep_until = until;
+	spin_unlock_irq(&res->lock);
+}
+
+/* ---- The manager ---- */
+
+/**
+ * sffs_lockmgr_see() - tell what a slot's record says
+ * @mgr: the manager
+ * @slot: which
+ * @state: enum sffs_slot_state
+ * @incarnation: of its present or last holder
+ *
+ * Context: does not sleep; a task or a work item.
+ */
+void sffs_lockmgr_see(struct sffs_lockmgr *mgr, unsigned int slot, unsigned int state,
+		      u32 incarnation)
+{
+	spin_lock(&mgr->lock);
+	if (slot < mgr->setup.max_slots && slot != mgr->setup.slot)
+		mgr->view[slot] = (struct sffs_slot_view){ state, incarnation };
+	spin_unlock(&mgr->lock);
+}
+
+/**
+ * sffs_lockmgr_fail() - the node holds nothing any more
+ * @mgr: the manager
+ *
+ * Every task that waits gets -EIO, and every later one; no record is changed any more.
+ * Context: may sleep.
+ */
+void sffs_lockmgr_fail(struct sffs_lockmgr *mgr)
+{
+	struct sffs_resource *res;
+	unsigned int i;
+
+	spin_lock(&mgr->lock);
+	WRITE_ONCE(mgr->failed, true);
+	for (i = 0; i < ARRAY_SIZE(mgr->table); i++)
+		hlist_for_each_entry(res, &mgr->table[i], node)
+			sffs_res_kick(res);
+	spin_unlock(&mgr->lock);
+}
+
+/**
+ * sffs_lockmgr_start() - begin to manage the locks of a mount
+ * @setup: copied
+ *
+ * The node is LIVE in its slot already.
+ *
+ * Context: may sleep.
+ * Return: the manager, or an error pointer.
+ */
+struct sffs_lockmgr *sffs_lockmgr_start(const struct sffs_lockmgr_setup *setup)
+{
+	struct sffs_lockmgr *mgr = kvzalloc(sizeof(*mgr), GFP_KERNEL);
+	unsigned int i;
+	int err = -ENOMEM;
+
+	if (!mgr)
+		return ERR_PTR(-ENOMEM);
+	mgr->setup = *setup;
+	spin_lock_init(&mgr->lock);
+	INIT_LIST_HEAD(&mgr->lru);
+	init_waitqueue_head(&mgr->idle);
+	for (i = 0; i < SFFS_MAX_SLOTS; i++)
+		mgr->view[i].state = SFFS_SLOT_UNKNOWN;
+	mgr->view[setup->slot] = (struct sffs_slot_view){ SFFS_SLOT_LIVE, setup->incarnation };
+	mgr->wq = alloc_workqueue("sffs_lock", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!mgr->wq)
+		goto free;
+	err = sffs_mail_start(mgr);
+	if (!err)
+		return mgr;
+	destroy_workqueue(mgr->wq);
+free:
+	kvfree(mgr);
+	return ERR_PTR(err);
+}
+
+static bool sffs_lockmgr_idle(struct sffs_lockmgr *mgr)
+{
+	bool idle;
+
+	spin_lock(&mgr->lock);
+	idle = !mgr->resources;
+	spin_unlock(&mgr->lock);
+	return idle;
+}
+
+/**
+ * sffs_lockmgr_stop() - give up all locks, and forget the manager
+ * @mgr: without any reference to a resource of it
+ *
+ * Context: sleeps until all is flushed and released, or the manager has failed.
+ * Return: 0, or -EIO if the manager had failed: then the records still name this node.
+ */
+int sffs_lockmgr_stop(struct sffs_lockmgr *mgr)
+{
+	struct sffs_resource *res;
+	unsigned int i;
+	int err;
+
+	spin_lock(&mgr->lock);
+	mgr->stopping = true;
+	for (i = 0; i < ARRAY_SIZE(mgr->table); i++)
+		hlist_for_each_entry(res, &mgr->table[i], node)
+			sffs_res_quit(res);
+	spin_unlock(&mgr->lock);
+	wait_event(mgr->idle, sffs_lockmgr_idle(mgr));
+	err = mgr->failed ? -EIO : 0;
+	sffs_mail_stop(mgr);
+	destroy_workqueue(mgr->wq);
+	kvfree(mgr);
+	return err;
+}
