@@ -101,9 +101,12 @@ static void sffs_gate_refuse(struct sffs_gate *gate, struct bio *bio)
 
 /* ---- The lease ---- */
 
+static void sffs_lease_release(struct work_struct *work);
+
 void sffs_lease_init(struct sffs_lease *lease)
 {
 	spin_lock_init(&lease->lock);
+	INIT_WORK(&lease->release, sffs_lease_release);
 	bio_list_init(&lease->held);
 	lease->hold_at = U64_MAX;
 	lease->fail_at = U64_MAX;
@@ -132,12 +135,21 @@ enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease)
 }
 
 /* Let what was held go its way, which the mode tells. */
-static void sffs_lease_let_go(struct sffs_lease *lease, struct bio_list *bios)
+static void sffs_lease_release(struct work_struct *work)
 {
-	enum sffs_gate_mode mode = sffs_lease_mode(lease);
+	struct sffs_lease *lease = container_of(work, struct sffs_lease, release);
+	struct bio_list bios = BIO_EMPTY_LIST;
+	enum sffs_gate_mode mode;
 	struct bio *bio;
 
-	while ((bio = bio_list_pop(bios))) {
+	spin_lock_irq(&lease->lock);
+	mode = sffs_lease_mode(lease);
+	if (mode != SFFS_GATE_HOLD) {
+		bios = lease->held;
+		bio_list_init(&lease->held);
+	}
+	spin_unlock_irq(&lease->lock);
+	while ((bio = bio_list_pop(&bios))) {
 		struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
 
 		if (mode == SFFS_GATE_FAIL)
@@ -153,40 +165,41 @@ static void sffs_lease_let_go(struct sffs_lease *lease, struct bio_list *bios)
  * @hold_at: when writes are held; 0: from now on
  * @fail_at: when they fail for good
  *
- * A lease that has ended, be it unseen, does not begin again.
+ * A lease that has ended, be it unseen, does not begin again. What was held goes on in a
+ * work item: the heartbeat does not wait for a device that is busy.
  *
- * Context: may sleep.
+ * Context: does not sleep.
  * Return: whether the lease goes on.
  */
 bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at)
 {
-	struct bio_list bios = BIO_EMPTY_LIST;
+	bool held;
 
 	spin_lock_irq(&lease->lock);
 	if (sffs_lease_mode(lease) == SFFS_GATE_FAIL)
 		lease->failed = true;
 	WRITE_ONCE(lease->fail_at, fail_at);
 	WRITE_ONCE(lease->hold_at, hold_at);
-	if (sffs_lease_mode(lease) != SFFS_GATE_HOLD) {
-		bios = lease->held;
-		bio_list_init(&lease->held);
-	}
+	held = !bio_list_empty(&lease->held);
 	spin_unlock_irq(&lease->lock);
-	sffs_lease_let_go(lease, &bios);
+	if (held)
+		queue_work(system_unbound_wq, &lease->release);
 	return !READ_ONCE(lease->failed);
 }
 
-/* From now on every write fails; reads go on. */
+/* From now on every write fails, also what is held; reads go on. */
 void sffs_lease_fail(struct sffs_lease *lease)
 {
-	struct bio_list bios;
-
 	spin_lock_irq(&lease->lock);
 	WRITE_ONCE(lease->failed, true);
-	bios = lease->held;
-	bio_list_init(&lease->held);
 	spin_unlock_irq(&lease->lock);
-	sffs_lease_let_go(lease, &bios);
+	queue_work(system_unbound_wq, &lease->release);
+}
+
+/* Nothing is held any more, and the lease may be freed: all gates are closed. */
+void sffs_lease_exit(struct sffs_lease *lease)
+{
+	cancel_work_sync(&lease->release);
 }
 
 /* Keep a write until the lease is renewed or has ended. False: it need not wait. */

@@ -145,6 +145,9 @@ void sffs_cmd_submit(struct sffs_lun *lun, struct sffs_cmd *cmd)
 	scmd->cmd_len = cmd->cdb_len;
 	memcpy(scmd->cmnd, cmd->cdb, cmd->cdb_len);
 	scmd->allowed = 0;
+	/* A request that is never dispatched has what the tag's last user left. */
+	scmd->result = 0;
+	memset(scmd->sense_buffer, 0, SCSI_SENSE_BUFFERSIZE);
 	rq->timeout = lun->timeout;
 	rq->rq_flags |= RQF_QUIET;
 	rq->end_io = sffs_cmd_end;

@@ -92,6 +92,7 @@ enum sffs_gate_mode {
  * @fail_at: when the lease ends
  * @failed: it has ended, or the mount was shut down; never cleared
  * @held: writes that wait
+ * @release: lets them go
  * @on_conflict: looks into a write that was refused for want of a key; or NULL
  */
 struct sffs_lease {
@@ -100,6 +101,7 @@ struct sffs_lease {
 	u64 fail_at;
 	bool failed;
 	struct bio_list held;
+	struct work_struct release;
 	struct work_struct *on_conflict;
 };
 
@@ -107,6 +109,7 @@ void sffs_lease_init(struct sffs_lease *lease);
 enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease);
 bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at);
 void sffs_lease_fail(struct sffs_lease *lease);
+void sffs_lease_exit(struct sffs_lease *lease);
 
 struct sffs_gate *sffs_gate_open(dev_t lower, bool write, void *holder, struct sffs_lease *lease);
 struct block_device *sffs_gate_lower(struct sffs_gate *gate);

@@ -499,6 +499,7 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 	sffs_groups_exit(sbi);
 	sffs_node_leave(sbi);
 	sffs_close_volume(sbi);
+	sffs_lease_exit(&sbi->lease);
 	destroy_workqueue(sbi->conv_wq);
 	kfree(sbi);
 }

@@ -10,7 +10,7 @@
 #define NO_SENSE	{ .valid = false }
 
 static const struct {
-	uint32_t result;
+	u32 result;
 	struct sffs_sense sense;
 	enum sffs_ats_result means;
 } answers[] = {
@@ -59,7 +59,7 @@ TEST(each_answer)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(answers); i++)
 		EXPECT_EQ(answers[i].means, sffs_ats_judge(answers[i].result, &answers[i].sense))
 			TH_LOG("result %#x, sense %x/%02x/%02x", answers[i].result,
 			       answers[i].sense.key, answers[i].sense.asc, answers[i].sense.ascq);
@@ -69,7 +69,7 @@ TEST(each_answer)
 TEST(host_bytes)
 {
 	const struct sffs_sense miscompare = { true, 0x0e, 0x1d, 0x00 };
-	uint32_t host;
+	u32 host;
 
 	for (host = 1; host < 256; host++) {
 		EXPECT_EQ(SFFS_ATS_UNKNOWN, sffs_ats_judge(host << 16, &miscompare));
