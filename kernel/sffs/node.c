@@ -507,7 +507,8 @@ void sffs_node_leave(struct sffs_sb_info *sbi)
 {
 	struct sffs_node *node = sbi->node;
 
-	if (node) {
+	if (node && !node->left) {
+		node->left = true;
 		sffs_node_quiesce(sbi);
 		if (node->thread)
 			kthread_stop(node->thread);
@@ -520,10 +521,6 @@ void sffs_node_leave(struct sffs_sb_info *sbi)
 		sffs_fence_leave(node);
 		cancel_delayed_work_sync(&node->expire);
 		sffs_lease_fail(&sbi->lease);
-		kfree(node->region);
-		kvfree(node);
-		sbi->node = NULL;
-		atomic_dec(&sffs_nodes);
 	}
 	if (sbi->lun) {
 		struct sffs_lun *lun = sbi->lun;
@@ -532,6 +529,20 @@ void sffs_node_leave(struct sffs_sb_info *sbi)
 		sbi->lun = NULL;
 		sffs_lun_close(lun);
 	}
+}
+
+/* The last write has ended, too: forget a node that has left. */
+void sffs_node_exit(struct sffs_sb_info *sbi)
+{
+	struct sffs_node *node = sbi->node;
+
+	if (!node)
+		return;
+	cancel_work_sync(&node->conflict);
+	sbi->node = NULL;
+	kfree(node->region);
+	kvfree(node);
+	atomic_dec(&sffs_nodes);
 }
 
 /* ---- Suspend ---- */
@@ -549,12 +560,12 @@ static int sffs_pm_event(struct notifier_block *nb, unsigned long event, void *d
 
 static struct notifier_block sffs_pm = { .notifier_call = sffs_pm_event };
 
-int sffs_node_init(void)
+int sffs_nodes_init(void)
 {
 	return register_pm_notifier(&sffs_pm);
 }
 
-void sffs_node_exit(void)
+void sffs_nodes_exit(void)
 {
 	unregister_pm_notifier(&sffs_pm);
 }

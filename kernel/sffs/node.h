@@ -59,6 +59,7 @@ struct sffs_watch {
  * @no_aptpl: the target does not keep keys over a loss of its power
  * @key: key for PERSISTENT RESERVE, 0: none
  * @clean: the journal is empty, and the slot may be freed
+ * @left: sffs_node_leave() was here
  * @mounted: the mount is complete: what dies from now on is recovered at once
  */
 struct sffs_node {
@@ -81,6 +82,7 @@ struct sffs_node {
 	u8 state;
 	u64 key;
 	bool clean;
+	bool left;
 	bool mounted;
 };
 

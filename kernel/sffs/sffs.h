@@ -154,6 +154,8 @@ void sffs_gate_exit(void);
  * @lun: heartbeat, locks and mailbox; NULL with -o local
  * @node: this node among others; NULL with -o local
  * @journal: journal of @slot; NULL on a read-only mount
+ * @journal_users: those that may abort @journal, and one for the mount
+ * @journal_unused: told when the last of them is done
  * @trigger: sets checksums as jbd2 takes each buffer
  * @super_bh: the super block, pinned
  * @groups: by number: struct sffs_group_info
@@ -189,6 +191,8 @@ struct sffs_sb_info {
 	struct sffs_lun *lun;
 	struct sffs_node *node;
 	journal_t *journal;
+	refcount_t journal_users;
+	struct completion journal_unused;
 	struct jbd2_buffer_trigger_type trigger;
 	struct buffer_head *super_bh;
 	unsigned long flags;
@@ -700,6 +704,7 @@ void sffs_slot_release(struct super_block *sb);
 void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec);
 bool sffs_slot_valid(const struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *rec);
 bool sffs_slot_is_mine(const struct sffs_slot_record *rec);
+void sffs_journal_unuse(struct sffs_sb_info *sbi);
 journal_t *sffs_journal_open(struct sffs_sb_info *sbi, struct block_device *bdev, u32 slot);
 
 /* ---- The node: node.c, watch.c; a mount with -o local is none ---- */
@@ -709,8 +714,9 @@ void sffs_node_set_clean(struct sffs_sb_info *sbi, bool clean);
 void sffs_node_mounted(struct sffs_sb_info *sbi);
 void sffs_node_quiesce(struct sffs_sb_info *sbi);
 void sffs_node_leave(struct sffs_sb_info *sbi);
-int sffs_node_init(void);
-void sffs_node_exit(void);
+void sffs_node_exit(struct sffs_sb_info *sbi);
+int sffs_nodes_init(void);
+void sffs_nodes_exit(void);
 bool sffs_holder_stale(struct sffs_sb_info *sbi, u32 slot, u32 incarnation);
 
 #endif /* _SFFS_H */

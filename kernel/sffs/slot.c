@@ -153,6 +153,13 @@ static int sffs_journal_bmap(journal_t *journal, sector_t *block)
 	return 0;
 }
 
+/* End a use of the mount's journal; sffs_slot_release() waits for the last. */
+void sffs_journal_unuse(struct sffs_sb_info *sbi)
+{
+	if (refcount_dec_and_test(&sbi->journal_users))
+		complete(&sbi->journal_unused);
+}
+
 /* Load a slot's journal through a gate's device, which replays it when it is not empty. */
 journal_t *sffs_journal_open(struct sffs_sb_info *sbi, struct block_device *bdev, u32 slot)
 {
@@ -308,6 +315,8 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 		return err;
 	}
 	sbi->journal->j_private = sbi;
+	init_completion(&sbi->journal_unused);
+	refcount_set(&sbi->journal_users, 1);
 	sbi->journal->j_commit_callback = sffs_commit_callback;
 	sffs_node_set_clean(sbi, false);
 	INIT_DELAYED_WORK(&sbi->heartbeat, sffs_heartbeat);
@@ -368,6 +377,9 @@ void sffs_slot_release(struct super_block *sb)
 	sffs_node_quiesce(sbi);
 	sffs_quota_stop(sb);
 	cancel_delayed_work_sync(&sbi->heartbeat);
+	/* Whoever keeps the lease may shut the mount down at any time. */
+	sffs_journal_unuse(sbi);
+	wait_for_completion(&sbi->journal_unused);
 	err = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;
 	sffs_busy_drop_all(sbi);

@@ -499,6 +499,7 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 	sffs_groups_exit(sbi);
 	sffs_node_leave(sbi);
 	sffs_close_volume(sbi);
+	sffs_node_exit(sbi);
 	sffs_lease_exit(&sbi->lease);
 	destroy_workqueue(sbi->conv_wq);
 	kfree(sbi);
@@ -564,7 +565,7 @@ static int __init sffs_init(void)
 	err = sffs_netlink_init();
 	if (err)
 		goto cache;
-	err = sffs_node_init();
+	err = sffs_nodes_init();
 	if (err)
 		goto netlink;
 	sffs_fault_init();
@@ -572,7 +573,7 @@ static int __init sffs_init(void)
 	if (!err)
 		return 0;
 	sffs_fault_exit();
-	sffs_node_exit();
+	sffs_nodes_exit();
 netlink:
 	sffs_netlink_exit();
 cache:
@@ -586,7 +587,7 @@ static void __exit sffs_exit(void)
 {
 	unregister_filesystem(&sffs_fs_type);
 	sffs_fault_exit();
-	sffs_node_exit();
+	sffs_nodes_exit();
 	sffs_netlink_exit();
 	sffs_inode_cache_exit();
 	sffs_gate_exit();

@@ -109,8 +109,11 @@ void sffs_shutdown(struct super_block *sb, const char *why)
 	if (sbi->lun)
 		sffs_lun_stop(sbi->lun);
 	sffs_event(sb, SFFS_EVENT_SHUTDOWN, 0, why);
-	if (sbi->journal)
+	/* One that is being destroyed sees its writes fail. */
+	if (sbi->journal && refcount_inc_not_zero(&sbi->journal_users)) {
 		jbd2_journal_abort(sbi->journal, -EIO);
+		sffs_journal_unuse(sbi);
+	}
 }
 
 /**

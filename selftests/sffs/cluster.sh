@@ -9,6 +9,8 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/tap.sh
 . ./tap.sh
+# shellcheck source=selftests/sffs/two_hosts.sh
+. ./two_hosts.sh
 
 lease=5000		# ms; short ones end by themselves on a busy machine
 faults=/sys/kernel/debug/sffs
@@ -31,14 +33,6 @@ lun()
 	for dir in /sys/bus/pseudo/devices/adapter"$1"/host*/target*/*:0/block/*; do
 		[ ! -e "$dir" ] || { echo "/dev/${dir##*/}"; return; }
 	done
-}
-
-# reachable DISK yes|no: the path to the array
-reachable()
-{
-	local state=offline
-	[ "$2" = no ] || state=running
-	echo $state > "/sys/block/${1##*/}/device/state"
 }
 
 fresh()
@@ -73,19 +67,6 @@ within()
 	start=$(($(now) - start))
 	echo "$start ms: $*" | tee -a "$work/times"
 	[ $start -le $((limit + slack)) ]
-}
-
-# stopped DIR: the mount there has shut itself down
-stopped()
-{
-	local end=$((SECONDS + 60))
-	while touch "$1/probe" 2> /dev/null; do
-		[ $SECONDS -lt $end ] || return 1
-		pause 0.1
-	done
-	# Its last writes end, too: nothing hangs.
-	timeout 60 sync -f "$1"
-	return 0
 }
 
 setup()

@@ -8,6 +8,8 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/tap.sh
 . ./tap.sh
+# shellcheck source=selftests/sffs/two_hosts.sh
+. ./two_hosts.sh
 
 lease=3			# s
 a=/run/sffs-a b=/run/sffs-b
@@ -69,13 +71,6 @@ setup()
 	return 1
 }
 
-reachable()
-{
-	local state=offline
-	[ "$2" = no ] || state=running
-	echo $state > "/sys/block/${1##*/}/device/state"
-}
-
 # The last MiBs of the LUN are not the volume's.
 fresh()
 {
@@ -99,15 +94,6 @@ registered()
 key_of()
 {
 	sed -n "s/.*Node: $name:$1,.*Key: \(0x[0-9a-f]*\).*/\1/p" "$keys"
-}
-
-stopped()
-{
-	local end=$((SECONDS + 60))
-	while touch "$1/probe" 2> /dev/null; do
-		[ $SECONDS -lt $end ] || return 1
-		pause 0.1
-	done
 }
 
 # ---- cases
