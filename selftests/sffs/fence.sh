@@ -22,10 +22,10 @@ disk_a='' disk_b=''
 # disk INITIATOR: of its session
 disk()
 {
-	local host dir
-	for host in /sys/class/iscsi_host/*; do
-		[ "$(< "$host/initiatorname")" = "$name:$1" ] || continue
-		for dir in "$host"/device/session*/target*/*:0/block/*; do
+	local session dir
+	for session in /sys/class/iscsi_session/*; do
+		[ "$(< "$session/initiatorname")" = "$name:$1" ] || continue
+		for dir in "$session"/device/target*/*:0/block/*; do
 			[ ! -e "$dir" ] || echo "/dev/${dir##*/}"
 		done
 	done 2> /dev/null
