@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
+#include "fault.h"
 #include "lun.h"
 #include "sffs.h"
 
@@ -35,6 +36,7 @@ enum sffs_op_stage {
  * @work: the next stage
  * @stage: which that is
  * @failures: tries and reads in a row that told nothing
+ * @late: the answer has been spoilt once, see fault.c
  * @buf: two sectors, the image to compare with and the one to write
  * @tried: nonces of the last tries, and when they were submitted
  */
@@ -45,6 +47,7 @@ struct sffs_op {
 	struct delayed_work work;
 	enum sffs_op_stage stage;
 	unsigned int failures;
+	bool late;
 	u8 *buf;
 	struct {
 		__le64 nonce;
@@ -171,6 +174,18 @@ static void sffs_fill_images(struct sffs_lun *lun, u8 *buf, const void *old, voi
 	memcpy(buf + sffs_lun_sector(lun), new, SFFS_RECORD_SIZE);
 }
 
+/* Answer in the target's place, without having asked it. */
+static void sffs_op_not_sent(struct sffs_op *op, enum sffs_ats_result result)
+{
+	op->cmd.submitted = ktime_get_boottime_ns();
+	op->cmd.result = result;
+	op->cmd.sense = (struct sffs_sense){
+		.valid = result == SFFS_ATS_ATTENTION, .key = UNIT_ATTENTION,
+		.asc = SFFS_NEWS_RESET,
+	};
+	sffs_op_cmd_done(&op->cmd);
+}
+
 static void sffs_op_send(struct sffs_op *op)
 {
 	struct sffs_ats *ats = &op->ats;
@@ -196,6 +211,16 @@ static void sffs_op_send(struct sffs_op *op)
 	op->tried[i].nonce = ((struct sffs_record_head *)ats->new)->nonce;
 	op->tried[i].submitted = now;
 	ats->tries++;
+	op->late = false;
+	if (sffs_fault(SFFS_FAULT_LOST)) {
+		sffs_op_not_sent(op, SFFS_ATS_UNKNOWN);
+		return;
+	}
+	if (sffs_fault(SFFS_FAULT_ATTENTION)) {
+		sffs_op_not_sent(op, SFFS_ATS_ATTENTION);
+		return;
+	}
+	sffs_fault_count();
 	sffs_cmd_submit(lun, &op->cmd);
 }
 
@@ -211,10 +236,33 @@ static u64 sffs_op_submitted(struct sffs_op *op)
 	return 0;
 }
 
+/* Has the answer of a command that was done been taken away? */
+static bool sffs_op_spoilt(struct sffs_op *op)
+{
+	if (op->late)
+		return false;
+	if (sffs_fault(SFFS_FAULT_LATE)) {
+		op->late = true;
+		sffs_op_next(op, SFFS_OP_TRIED, sffs_fault_late_ms());
+		return true;
+	}
+	if (sffs_fault(SFFS_FAULT_TWICE)) {
+		op->late = true;
+		op->stage = SFFS_OP_SEND;
+		sffs_cmd_submit(op->lun, &op->cmd);
+		return true;
+	}
+	if (sffs_fault(SFFS_FAULT_FAILED))
+		op->cmd.result = SFFS_ATS_UNKNOWN;
+	return false;
+}
+
 static void sffs_op_tried(struct sffs_op *op)
 {
 	struct sffs_lun *lun = op->lun;
 
+	if (op->cmd.result == SFFS_ATS_DONE && sffs_op_spoilt(op))
+		return;
 	switch (op->cmd.result) {
 	case SFFS_ATS_DONE:
 		memcpy(op->ats.now, op->ats.new, SFFS_RECORD_SIZE);
@@ -227,7 +275,7 @@ static void sffs_op_tried(struct sffs_op *op)
 		sffs_op_again(op, SFFS_OP_SEND);
 		return;
 	case SFFS_ATS_CONFLICT:
-		WRITE_ONCE(lun->conflict, true);
+		sffs_lun_conflict(lun);
 		break;
 	default:
 		break;

@@ -7,9 +7,9 @@
  * shuts down. It also keeps the metadata cache away from programs that read or
  * write the LUN itself. Nobody but the mount can open the gate.
  *
- * @users counts writes below the gate; killing it is how the last one is awaited.
- * @failed is set once and never cleared. A bio that saw it clear and is counted
- * may still reach the device; sffs_gate_close() waits for that.
+ * @users counts writes below the gate and those that are held; killing it is how the last
+ * one is awaited. Each write asks the lease; sffs-locks.rst, "Time" 2, says why there is
+ * a margin before its end: a write that was let through may take as long as that.
  */
 #include <linux/bio.h>
 #include <linux/idr.h>
@@ -28,7 +28,7 @@ struct sffs_gate {
 	struct task_struct *opener;
 	struct percpu_ref users;
 	struct completion idle;
-	bool failed;
+	struct sffs_lease *lease;
 	int id;
 };
 
@@ -59,33 +59,30 @@ static void sffs_gate_end_io(struct bio *bio)
 
 	bio->bi_end_io = below->end_io;
 	bio->bi_private = below->private;
+	if (unlikely(blk_status_to_errno(bio->bi_status) == -EBADE) && gate->lease->on_conflict)
+		queue_work(system_unbound_wq, gate->lease->on_conflict);
 	if (this_cpu_cmpxchg(sffs_gate_spare, NULL, below))
 		mempool_free(below, &sffs_gate_pool);
 	bio->bi_end_io(bio);
 	percpu_ref_put(&gate->users);
 }
 
+static void sffs_gate_below(struct sffs_gate *gate, struct bio *bio)
+{
+	/* It counts for the disk below, too. */
+	bio_clear_flag(bio, BIO_CGROUP_ACCT);
+	bio_set_dev(bio, gate->lower.bdev);
+	submit_bio_noacct(bio);
+}
+
 /*
  * The bio itself goes on to the device: a clone would cost more than all else here. What
  * reads is waited for by whoever asked for it, so only other bios are counted.
  */
-static void sffs_gate_submit(struct bio *bio)
+static void sffs_gate_pass(struct sffs_gate *gate, struct bio *bio)
 {
-	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
-	struct sffs_gate_bio *below;
+	struct sffs_gate_bio *below = this_cpu_xchg(sffs_gate_spare, NULL);
 
-	if (!op_is_write(bio_op(bio)))
-		goto submit;
-	if (!percpu_ref_tryget(&gate->users)) {
-		bio_io_error(bio);
-		return;
-	}
-	if (unlikely(READ_ONCE(gate->failed))) {
-		bio_io_error(bio);
-		percpu_ref_put(&gate->users);
-		return;
-	}
-	below = this_cpu_xchg(sffs_gate_spare, NULL);
 	if (!below)
 		below = mempool_alloc(&sffs_gate_pool, GFP_NOIO);
 	below->gate = gate;
@@ -93,11 +90,159 @@ static void sffs_gate_submit(struct bio *bio)
 	below->private = bio->bi_private;
 	bio->bi_end_io = sffs_gate_end_io;
 	bio->bi_private = below;
-submit:
-	/* It counts for the disk below, too. */
-	bio_clear_flag(bio, BIO_CGROUP_ACCT);
-	bio_set_dev(bio, gate->lower.bdev);
-	submit_bio_noacct(bio);
+	sffs_gate_below(gate, bio);
+}
+
+static void sffs_gate_refuse(struct sffs_gate *gate, struct bio *bio)
+{
+	bio_io_error(bio);
+	percpu_ref_put(&gate->users);
+}
+
+/* ---- The lease ---- */
+
+static void sffs_lease_release(struct work_struct *work);
+
+void sffs_lease_init(struct sffs_lease *lease)
+{
+	spin_lock_init(&lease->lock);
+	INIT_WORK(&lease->release, sffs_lease_release);
+	bio_list_init(&lease->held);
+	lease->hold_at = U64_MAX;
+	lease->fail_at = U64_MAX;
+	lease->failed = false;
+}
+
+/**
+ * sffs_lease_mode() - may this node write now?
+ * @lease: its lease
+ *
+ * Context: any.
+ * Return: the mode of its gates at this moment.
+ */
+enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease)
+{
+	u64 hold_at = READ_ONCE(lease->hold_at), now;
+
+	if (unlikely(READ_ONCE(lease->failed)))
+		return SFFS_GATE_FAIL;
+	if (hold_at == U64_MAX)
+		return SFFS_GATE_OPEN;		/* -o local */
+	now = ktime_get_boottime_ns();
+	if (likely(now < hold_at))
+		return SFFS_GATE_OPEN;
+	return now < READ_ONCE(lease->fail_at) ? SFFS_GATE_HOLD : SFFS_GATE_FAIL;
+}
+
+/* Let what was held go its way, which the mode tells. */
+static void sffs_lease_release(struct work_struct *work)
+{
+	struct sffs_lease *lease = container_of(work, struct sffs_lease, release);
+	struct bio_list bios = BIO_EMPTY_LIST;
+	enum sffs_gate_mode mode;
+	struct bio *bio;
+
+	spin_lock_irq(&lease->lock);
+	mode = sffs_lease_mode(lease);
+	if (mode != SFFS_GATE_HOLD) {
+		bios = lease->held;
+		bio_list_init(&lease->held);
+	}
+	spin_unlock_irq(&lease->lock);
+	while ((bio = bio_list_pop(&bios))) {
+		struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
+
+		if (mode == SFFS_GATE_FAIL)
+			sffs_gate_refuse(gate, bio);
+		else
+			sffs_gate_pass(gate, bio);
+	}
+}
+
+/**
+ * sffs_lease_renew() - the lease counts from a later time
+ * @lease: the lease
+ * @hold_at: when writes are held; 0: from now on
+ * @fail_at: when they fail for good
+ *
+ * A lease that has ended, be it unseen, does not begin again. What was held goes on in a
+ * work item: the heartbeat does not wait for a device that is busy.
+ *
+ * Context: does not sleep.
+ * Return: whether the lease goes on.
+ */
+bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at)
+{
+	bool held;
+
+	spin_lock_irq(&lease->lock);
+	if (sffs_lease_mode(lease) == SFFS_GATE_FAIL)
+		lease->failed = true;
+	WRITE_ONCE(lease->fail_at, fail_at);
+	WRITE_ONCE(lease->hold_at, hold_at);
+	held = !bio_list_empty(&lease->held);
+	spin_unlock_irq(&lease->lock);
+	if (held)
+		queue_work(system_unbound_wq, &lease->release);
+	return !READ_ONCE(lease->failed);
+}
+
+/* From now on every write fails, also what is held; reads go on. */
+void sffs_lease_fail(struct sffs_lease *lease)
+{
+	spin_lock_irq(&lease->lock);
+	WRITE_ONCE(lease->failed, true);
+	spin_unlock_irq(&lease->lock);
+	queue_work(system_unbound_wq, &lease->release);
+}
+
+/* Nothing is held any more, and the lease may be freed: all gates are closed. */
+void sffs_lease_exit(struct sffs_lease *lease)
+{
+	cancel_work_sync(&lease->release);
+}
+
+/* Keep a write until the lease is renewed or has ended. False: it need not wait. */
+static bool sffs_lease_hold(struct sffs_lease *lease, struct bio *bio)
+{
+	bool held;
+
+	spin_lock_irq(&lease->lock);
+	held = sffs_lease_mode(lease) == SFFS_GATE_HOLD;
+	if (held)
+		bio_list_add(&lease->held, bio);
+	spin_unlock_irq(&lease->lock);
+	return held;
+}
+
+static void sffs_gate_submit(struct bio *bio)
+{
+	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
+	enum sffs_gate_mode mode;
+
+	if (!op_is_write(bio_op(bio))) {
+		sffs_gate_below(gate, bio);
+		return;
+	}
+	if (!percpu_ref_tryget(&gate->users)) {
+		bio_io_error(bio);
+		return;
+	}
+	mode = sffs_lease_mode(gate->lease);
+	if (unlikely(mode == SFFS_GATE_HOLD)) {
+		if (bio->bi_opf & REQ_NOWAIT) {
+			bio_wouldblock_error(bio);
+			percpu_ref_put(&gate->users);
+			return;
+		}
+		if (sffs_lease_hold(gate->lease, bio))
+			return;
+		mode = sffs_lease_mode(gate->lease);
+	}
+	if (likely(mode == SFFS_GATE_OPEN))
+		sffs_gate_pass(gate, bio);
+	else
+		sffs_gate_refuse(gate, bio);
 }
 
 static int sffs_gate_opened(ASV_DISK_OPEN_ARGS)
@@ -142,11 +287,13 @@ static int sffs_gate_open_self(struct sffs_gate *gate)
  * sffs_gate_open() - open a device exclusively and put a gate over it
  * @lower: the device
  * @write: open it for writing too
+ * @holder: whose gates may be over the device at the same time
+ * @lease: what writes are asked for; outlives the gate
  *
  * Context: may sleep.
  * Return: the gate, or an error pointer: -EBUSY if somebody holds the device.
  */
-struct sffs_gate *sffs_gate_open(dev_t lower, bool write)
+struct sffs_gate *sffs_gate_open(dev_t lower, bool write, void *holder, struct sffs_lease *lease)
 {
 	struct sffs_gate *gate;
 	int err;
@@ -155,6 +302,7 @@ struct sffs_gate *sffs_gate_open(dev_t lower, bool write)
 	if (!gate)
 		return ERR_PTR(-ENOMEM);
 	init_completion(&gate->idle);
+	gate->lease = lease;
 	gate->id = ida_alloc(&sffs_gate_ids, GFP_KERNEL);
 	err = gate->id;
 	if (err < 0)
@@ -162,7 +310,7 @@ struct sffs_gate *sffs_gate_open(dev_t lower, bool write)
 	err = percpu_ref_init(&gate->users, sffs_gate_idle, 0, GFP_KERNEL);
 	if (err)
 		goto free_id;
-	err = asv_bdev_open(&gate->lower, lower, write, gate);
+	err = asv_bdev_open(&gate->lower, lower, write, holder);
 	if (err)
 		goto exit_ref;
 	gate->disk = asv_stacked_disk(gate->lower.bdev, "sffs");
@@ -225,10 +373,10 @@ void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size)
 	snprintf(name, size, "%pg", gate->lower.bdev);
 }
 
-/* From now on every write fails; reads go on. */
-void sffs_gate_fail(struct sffs_gate *gate)
+/* The device below, for commands that go beside the gate. */
+struct block_device *sffs_gate_lower(struct sffs_gate *gate)
 {
-	WRITE_ONCE(gate->failed, true);
+	return gate->lower.bdev;
 }
 
 bool sffs_gate_read_only(struct sffs_gate *gate)

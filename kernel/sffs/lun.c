@@ -41,6 +41,7 @@ struct sffs_lun *sffs_lun_open(struct block_device *bdev, unsigned int sector_sh
 	lun->start = get_start_sect(bdev) >> (sector_shift - SECTOR_SHIFT);
 	lun->sector_shift = sector_shift;
 	lun->seed = seed;
+	lun->partition = bdev_is_partition(bdev);
 	lun->timeout = max(msecs_to_jiffies(timeout_ms), 1UL);
 	init_waitqueue_head(&lun->idle);
 	lun->sdev = sffs_find_sdev(bdev);
@@ -86,6 +87,12 @@ unsigned int sffs_lun_resets(struct sffs_lun *lun)
 	return atomic_read(&lun->resets);
 }
 
+/* Is this Linux's own target? sffs-locks.rst, "Linux's own target", says what of it. */
+bool sffs_lun_is_lio(struct sffs_lun *lun)
+{
+	return lun->sdev->vendor && !strncmp(lun->sdev->vendor, "LIO-ORG", 7);
+}
+
 /* ---- Commands ---- */
 
 static enum rq_end_io_ret sffs_cmd_end(struct request *rq, blk_status_t status)
@@ -102,7 +109,8 @@ static enum rq_end_io_ret sffs_cmd_end(struct request *rq, blk_status_t status)
 	}
 	cmd->result = sffs_ats_judge(scmd->result, &cmd->sense);
 	/* A request that never got to the device has no result of its own. */
-	if (cmd->result == SFFS_ATS_DONE && (status || (!cmd->out && scmd->resid_len)))
+	if (cmd->result == SFFS_ATS_DONE &&
+	    (status || (!cmd->out && !cmd->partial && scmd->resid_len)))
 		cmd->result = SFFS_ATS_UNKNOWN;
 	cmd->done(cmd);
 	return RQ_END_IO_FREE;
@@ -137,6 +145,9 @@ void sffs_cmd_submit(struct sffs_lun *lun, struct sffs_cmd *cmd)
 	scmd->cmd_len = cmd->cdb_len;
 	memcpy(scmd->cmnd, cmd->cdb, cmd->cdb_len);
 	scmd->allowed = 0;
+	/* A request that is never dispatched has what the tag's last user left. */
+	scmd->result = 0;
+	memset(scmd->sense_buffer, 0, SCSI_SENSE_BUFFERSIZE);
 	rq->timeout = lun->timeout;
 	rq->rq_flags |= RQF_QUIET;
 	rq->end_io = sffs_cmd_end;
@@ -180,6 +191,14 @@ enum sffs_ats_result sffs_cmd_run(struct sffs_lun *lun, struct sffs_cmd *cmd)
 	cmd->sense = sync.cmd.sense;
 	cmd->submitted = sync.cmd.submitted;
 	return cmd->result;
+}
+
+/* A command was refused for want of a key. */
+void sffs_lun_conflict(struct sffs_lun *lun)
+{
+	WRITE_ONCE(lun->conflict, true);
+	if (lun->on_conflict)
+		queue_work(system_unbound_wq, lun->on_conflict);
 }
 
 /* Remember what a unit attention told, for whoever keeps the lease. */
@@ -250,7 +269,7 @@ static int sffs_lun_rw(struct sffs_lun *lun, u64 sector, void *buf, unsigned int
 			sffs_cmd_news(lun, &cmd.sense);
 			continue;
 		case SFFS_ATS_CONFLICT:
-			WRITE_ONCE(lun->conflict, true);
+			sffs_lun_conflict(lun);
 			return -EBADE;
 		default:
 			return -EIO;

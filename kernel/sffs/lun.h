@@ -17,9 +17,11 @@ struct scsi_device;
  * @sector_shift: 9 or 12
  * @timeout: of each command, in jiffies
  * @stopped: the mount has shut down
- * @conflict: a command was refused for want of a key; whoever keeps the lease looks
+ * @conflict: a command was refused for want of a key
+ * @on_conflict: looks into that; NULL until there is a node
  * @resets: times that the target said it was reset
  * @changes: times that it said that parameters, or keys, have changed
+ * @partition: the volume is not on all of the LUN
  * @fua: ATS with FUA is accepted
  * @fenced: this node has a key on the LUN, see fence.c
  * @wq: goes on with operations when a command has ended
@@ -36,6 +38,8 @@ struct sffs_lun {
 	unsigned int timeout;
 	bool stopped;
 	bool conflict;
+	bool partition;
+	struct work_struct *on_conflict;
 	atomic_t resets;
 	atomic_t changes;
 	bool fua;
@@ -54,6 +58,7 @@ struct sffs_lun {
  * @out: data goes to the device
  * @buf: data, memory of kmalloc() or the page allocator
  * @len: its bytes
+ * @partial: less data than that is an answer, too
  * @done: called when the device or its driver has ended the command; any context
  * @submitted: when
  * @result: what it came to
@@ -65,6 +70,7 @@ struct sffs_cmd {
 	bool out;
 	void *buf;
 	unsigned int len;
+	bool partial;
 	void (*done)(struct sffs_cmd *cmd);
 	u64 submitted;
 	enum sffs_ats_result result;
@@ -73,11 +79,13 @@ struct sffs_cmd {
 
 void sffs_cmd_submit(struct sffs_lun *lun, struct sffs_cmd *cmd);
 enum sffs_ats_result sffs_cmd_run(struct sffs_lun *lun, struct sffs_cmd *cmd);
+void sffs_lun_conflict(struct sffs_lun *lun);
 void sffs_cmd_news(struct sffs_lun *lun, const struct sffs_sense *sense);
 void sffs_cmd_clear(struct sffs_lun *lun);
 void sffs_cmd_rw(struct sffs_lun *lun, struct sffs_cmd *cmd, u64 sector, void *buf,
 		 unsigned int count, bool write);
 
+bool sffs_lun_is_lio(struct sffs_lun *lun);
 mempool_t *sffs_ats_pool(struct sffs_lun *lun, int reserve);
 
 static inline unsigned int sffs_lun_sector(const struct sffs_lun *lun)

@@ -41,6 +41,8 @@
 #define EFSCORRUPTED	EUCLEAN
 
 struct sffs_gate;
+struct sffs_lun;
+struct sffs_node;
 struct sffs_tx;
 
 /* ---- Cluster locks: lock.c ---- */
@@ -71,11 +73,49 @@ void sffs_unlock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 
 /* ---- The gate: gate.c ---- */
 
-struct sffs_gate *sffs_gate_open(dev_t lower, bool write);
+/**
+ * enum sffs_gate_mode - what happens to a write
+ * @SFFS_GATE_OPEN: it goes through
+ * @SFFS_GATE_HOLD: it waits: the lease is so near its end that it might come too late
+ * @SFFS_GATE_FAIL: -EIO, for good
+ */
+enum sffs_gate_mode {
+	SFFS_GATE_OPEN,
+	SFFS_GATE_HOLD,
+	SFFS_GATE_FAIL,
+};
+
+/**
+ * struct sffs_lease - until when this node may write; one for all gates of a mount
+ * @lock: covers changes of the next three, and @held
+ * @hold_at: when gates begin to hold; CLOCK_BOOTTIME, ns; U64_MAX: there is no lease
+ * @fail_at: when the lease ends
+ * @failed: it has ended, or the mount was shut down; never cleared
+ * @held: writes that wait
+ * @release: lets them go
+ * @on_conflict: looks into a write that was refused for want of a key; or NULL
+ */
+struct sffs_lease {
+	spinlock_t lock;	/* see above */
+	u64 hold_at;
+	u64 fail_at;
+	bool failed;
+	struct bio_list held;
+	struct work_struct release;
+	struct work_struct *on_conflict;
+};
+
+void sffs_lease_init(struct sffs_lease *lease);
+enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease);
+bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at);
+void sffs_lease_fail(struct sffs_lease *lease);
+void sffs_lease_exit(struct sffs_lease *lease);
+
+struct sffs_gate *sffs_gate_open(dev_t lower, bool write, void *holder, struct sffs_lease *lease);
+struct block_device *sffs_gate_lower(struct sffs_gate *gate);
 void sffs_gate_close(struct sffs_gate *gate);
 struct block_device *sffs_gate_bdev(struct sffs_gate *gate);
 void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size);
-void sffs_gate_fail(struct sffs_gate *gate);
 bool sffs_gate_read_only(struct sffs_gate *gate);
 bool sffs_device_read_only(dev_t dev);
 u64 sffs_gate_resize(struct sffs_gate *gate);
@@ -110,7 +150,12 @@ void sffs_gate_exit(void);
  * @sb: the VFS's part
  * @gate: the private device; all I/O but heartbeat, locks and mailbox
  * @bdev: the gate's block device
+ * @lease: until when the gate lets writes through
+ * @lun: heartbeat, locks and mailbox; NULL with -o local
+ * @node: this node among others; NULL with -o local
  * @journal: journal of @slot; NULL on a read-only mount
+ * @journal_users: those that may abort @journal, and one for the mount
+ * @journal_unused: told when the last of them is done
  * @trigger: sets checksums as jbd2 takes each buffer
  * @super_bh: the super block, pinned
  * @groups: by number: struct sffs_group_info
@@ -142,7 +187,12 @@ struct sffs_sb_info {
 	struct super_block *sb;
 	struct sffs_gate *gate;
 	struct block_device *bdev;
+	struct sffs_lease lease;
+	struct sffs_lun *lun;
+	struct sffs_node *node;
 	journal_t *journal;
+	refcount_t journal_users;
+	struct completion journal_unused;
 	struct jbd2_buffer_trigger_type trigger;
 	struct buffer_head *super_bh;
 	unsigned long flags;
@@ -162,6 +212,7 @@ struct sffs_sb_info {
 	siphash_key_t hash_key;
 	u64 root_ino;
 	bool local;
+	bool nofence;
 	bool inline_data;
 	bool doubt;
 	unsigned int quota_wanted;
@@ -650,5 +701,22 @@ int sffs_slot_recover(struct super_block *sb, u64 *dead);
 int sffs_slot_take(struct super_block *sb, u64 dead);
 int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot);
 void sffs_slot_release(struct super_block *sb);
+void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec);
+bool sffs_slot_valid(const struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *rec);
+bool sffs_slot_is_mine(const struct sffs_slot_record *rec);
+void sffs_journal_unuse(struct sffs_sb_info *sbi);
+journal_t *sffs_journal_open(struct sffs_sb_info *sbi, struct block_device *bdev, u32 slot);
+
+/* ---- The node: node.c, watch.c; a mount with -o local is none ---- */
+
+int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64 *dead);
+void sffs_node_set_clean(struct sffs_sb_info *sbi, bool clean);
+void sffs_node_mounted(struct sffs_sb_info *sbi);
+void sffs_node_quiesce(struct sffs_sb_info *sbi);
+void sffs_node_leave(struct sffs_sb_info *sbi);
+void sffs_node_exit(struct sffs_sb_info *sbi);
+int sffs_nodes_init(void);
+void sffs_nodes_exit(void);
+bool sffs_holder_stale(struct sffs_sb_info *sbi, u32 slot, u32 incarnation);
 
 #endif /* _SFFS_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The slot of a local mount: finding it, seeing that nobody else is there,
- * replaying what dead holders left in their journals, and the heartbeat.
+ * The slot of a mount. Of a local one: finding it, seeing that nobody else is there,
+ * replaying what dead holders left in their journals, and the heartbeat; node.c has that
+ * for mounts in a cluster. Of both: beginning and ending to write.
  *
  * A local mount writes its record with plain FUA writes. It takes the volume
  * only after every record that says "live" stood still for a lease, or was
@@ -13,7 +14,7 @@
 #include <linux/random.h>
 #include <linux/utsname.h>
 
-#include "sffs.h"
+#include "node.h"
 
 static u64 sffs_heartbeat_block(struct sffs_sb_info *sbi, u32 slot, u32 *offset)
 {
@@ -22,6 +23,14 @@ static u64 sffs_heartbeat_block(struct sffs_sb_info *sbi, u32 slot, u32 *offset)
 
 	*offset = byte % SFFS_BLOCK_SIZE;
 	return le64_to_cpu(raw->heartbeat_block) + byte / SFFS_BLOCK_SIZE;
+}
+
+/* Is this the record of @slot? */
+bool sffs_slot_valid(const struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *rec)
+{
+	return rec->magic == cpu_to_le32(SFFS_MAGIC_SLOT) && rec->slot == cpu_to_le32(slot) &&
+	       rec->state <= SFFS_SLOT_RECOVERING && sffs_crc_ok(rec, sizeof(*rec), sbi->seed) &&
+	       strnlen(rec->host, sizeof(rec->host)) < sizeof(rec->host);
 }
 
 /**
@@ -48,9 +57,7 @@ int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *
 	free_page((unsigned long)buf);
 	if (err)
 		return err;
-	if (rec->magic == cpu_to_le32(SFFS_MAGIC_SLOT) && rec->slot == cpu_to_le32(slot) &&
-	    rec->state <= SFFS_SLOT_RECOVERING && sffs_crc_ok(rec, sizeof(*rec), sbi->seed) &&
-	    strnlen(rec->host, sizeof(rec->host)) < sizeof(rec->host))
+	if (sffs_slot_valid(sbi, slot, rec))
 		return 0;
 	pr_err("%s: the heartbeat record of slot %u is damaged; run fsck.sffs\n", sbi->sb->s_id,
 	       slot);
@@ -89,7 +96,8 @@ static void sffs_boot_id(u8 *id)
 	memcpy(id, parts, sizeof(parts));
 }
 
-static bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
+/* Was it written by a local mount of this very kernel? */
+bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
 {
 	u8 id[16];
 
@@ -145,14 +153,21 @@ static int sffs_journal_bmap(journal_t *journal, sector_t *block)
 	return 0;
 }
 
-/* Load a slot's journal, which replays it when it is not empty. */
-static journal_t *sffs_journal_open(struct sffs_sb_info *sbi, u32 slot)
+/* End a use of the mount's journal; sffs_slot_release() waits for the last. */
+void sffs_journal_unuse(struct sffs_sb_info *sbi)
+{
+	if (refcount_dec_and_test(&sbi->journal_users))
+		complete(&sbi->journal_unused);
+}
+
+/* Load a slot's journal through a gate's device, which replays it when it is not empty. */
+journal_t *sffs_journal_open(struct sffs_sb_info *sbi, struct block_device *bdev, u32 slot)
 {
 	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
 	journal_t *journal;
 	int err;
 
-	journal = asv_journal_init_dev(sbi->bdev, le64_to_cpu(raw->journal_block[slot]),
+	journal = asv_journal_init_dev(bdev, le64_to_cpu(raw->journal_block[slot]),
 				       le32_to_cpu(raw->journal_blocks), SFFS_BLOCK_SIZE);
 	if (IS_ERR(journal))
 		return journal;
@@ -213,7 +228,7 @@ int sffs_slot_recover(struct super_block *sb, u64 *dead)
 			       sb->s_id);
 			return -EROFS;
 		}
-		journal = sffs_journal_open(sbi, slot);
+		journal = sffs_journal_open(sbi, sbi->bdev, slot);
 		if (IS_ERR(journal))
 			return PTR_ERR(journal);
 		err = jbd2_journal_destroy(journal);
@@ -226,7 +241,7 @@ int sffs_slot_recover(struct super_block *sb, u64 *dead)
 
 /* ---- Heartbeat ---- */
 
-static void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec)
+void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec)
 {
 	memset(rec, 0, sizeof(*rec));
 	rec->magic = cpu_to_le32(SFFS_MAGIC_SLOT);
@@ -236,7 +251,6 @@ static void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *re
 	rec->recoverer = 0xff;
 	rec->sequence = cpu_to_le64(++sbi->heartbeat_seq);
 	rec->mounted_sec = cpu_to_le64(sbi->mounted_sec);
-	rec->flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
 	sffs_boot_id(rec->boot_id);
 	strscpy(rec->host, init_utsname()->nodename, sizeof(rec->host));
 }
@@ -250,6 +264,7 @@ static void sffs_heartbeat(struct work_struct *work)
 	if (sffs_is_shutdown(sbi))
 		return;
 	sffs_fill_slot(sbi, &rec);
+	rec.flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
 	if (sffs_write_slot(sbi, sbi->slot, &rec)) {
 		sffs_shutdown(sbi->sb, "the heartbeat cannot be written");
 		return;
@@ -257,19 +272,10 @@ static void sffs_heartbeat(struct work_struct *work)
 	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
 }
 
-/**
- * sffs_slot_take() - begin to write: take slot 0, load its journal, finish orphans
- * @sb: the mount
- * @dead: slots that sffs_slot_recover() has replayed
- *
- * Return: 0 or an error; then nothing is left running.
- */
-int sffs_slot_take(struct super_block *sb, u64 dead)
+/* A local mount's slot is 0, always. */
+static int sffs_take_local(struct sffs_sb_info *sbi)
 {
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct sffs_slot_record rec;
-	bool left;
-	u32 slot;
 	int err;
 
 	sbi->slot = 0;
@@ -279,19 +285,44 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	sbi->incarnation = le32_to_cpu(rec.incarnation) + 1 ?: 1;
 	sbi->mounted_sec = ktime_get_real_seconds();
 	sffs_fill_slot(sbi, &rec);
-	err = sffs_write_slot(sbi, sbi->slot, &rec);
-	if (err)
-		return err;
-	sbi->journal = sffs_journal_open(sbi, sbi->slot);
+	rec.flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
+	return sffs_write_slot(sbi, sbi->slot, &rec);
+}
+
+/**
+ * sffs_slot_take() - begin to write: load the slot's journal, finish orphans
+ * @sb: the mount; in a cluster it has its slot already
+ * @dead: slots whose journals have been replayed
+ *
+ * Return: 0 or an error; then nothing is left running but the heartbeat in a cluster.
+ */
+int sffs_slot_take(struct super_block *sb, u64 dead)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	bool left;
+	u32 slot;
+	int err;
+
+	if (sbi->local) {
+		err = sffs_take_local(sbi);
+		if (err)
+			return err;
+	}
+	sbi->journal = sffs_journal_open(sbi, sbi->bdev, sbi->slot);
 	if (IS_ERR(sbi->journal)) {
 		err = PTR_ERR(sbi->journal);
 		sbi->journal = NULL;
 		return err;
 	}
 	sbi->journal->j_private = sbi;
+	init_completion(&sbi->journal_unused);
+	refcount_set(&sbi->journal_users, 1);
 	sbi->journal->j_commit_callback = sffs_commit_callback;
+	sffs_node_set_clean(sbi, false);
 	INIT_DELAYED_WORK(&sbi->heartbeat, sffs_heartbeat);
-	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
+	if (sbi->local)
+		queue_delayed_work(sbi->conv_wq, &sbi->heartbeat,
+				   msecs_to_jiffies(sbi->heartbeat_ms));
 	err = sffs_quota_start(sb);
 	for (slot = 0; !err && slot < sbi->slots; slot++)
 		if (dead & BIT_ULL(slot))
@@ -309,6 +340,8 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	}
 	if (err)
 		sffs_slot_release(sb);
+	else
+		sffs_node_mounted(sbi);
 	return err;
 }
 
@@ -316,8 +349,11 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot)
 {
 	struct sffs_slot_record rec;
-	int err = sffs_read_slot(sbi, slot, &rec);
+	int err;
 
+	if (sbi->node)
+		return sffs_recover_free(sbi->node, slot);
+	err = sffs_read_slot(sbi, slot, &rec);
 	if (err)
 		return err;
 	rec.state = SFFS_SLOT_FREE;
@@ -338,13 +374,21 @@ void sffs_slot_release(struct super_block *sb)
 
 	if (!sbi->journal)
 		return;
+	sffs_node_quiesce(sbi);
 	sffs_quota_stop(sb);
 	cancel_delayed_work_sync(&sbi->heartbeat);
+	/* Whoever keeps the lease may shut the mount down at any time. */
+	sffs_journal_unuse(sbi);
+	wait_for_completion(&sbi->journal_unused);
 	err = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;
 	sffs_busy_drop_all(sbi);
-	if (!err && !sffs_is_shutdown(sbi))
-		err = sffs_slot_free(sbi, sbi->slot);
+	if (!err && !sffs_is_shutdown(sbi)) {
+		sffs_node_set_clean(sbi, true);
+		if (sbi->local)
+			err = sffs_slot_free(sbi, sbi->slot);
+	}
 	if (err)
 		pr_err("%s: not unmounted cleanly: error %d\n", sb->s_id, err);
+	sffs_node_leave(sbi);
 }

@@ -7,6 +7,7 @@
 #include <linux/seq_file.h>
 #include <linux/statfs.h>
 
+#include "fault.h"
 #include "sffs.h"
 
 /* 2446-05-10, and 32 bits before 1970. */
@@ -15,6 +16,7 @@
 
 struct sffs_options {
 	bool local;
+	bool nofence;
 	bool quota_given;
 	unsigned int quota;		/* types to be enforced, a bit each */
 };
@@ -152,7 +154,7 @@ static int sffs_open_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
 {
 	int err;
 
-	sbi->gate = sffs_gate_open(dev, write);
+	sbi->gate = sffs_gate_open(dev, write, sbi, &sbi->lease);
 	if (IS_ERR(sbi->gate)) {
 		err = PTR_ERR(sbi->gate);
 		sbi->gate = NULL;
@@ -252,6 +254,8 @@ static int sffs_show_options(struct seq_file *seq, struct dentry *root)
 
 	if (sbi->local)
 		seq_puts(seq, ",local");
+	if (sbi->nofence)
+		seq_puts(seq, ",nofence");
 	for (type = 0; type < SFFS_QUOTA_TYPES; type++)
 		if (sbi->quota_wanted & BIT(type))
 			seq_puts(seq, quota[type]);
@@ -322,7 +326,8 @@ static int sffs_recover_volume(struct super_block *sb, dev_t dev, struct fs_cont
 	int err = sffs_open_volume(sbi, dev, !sffs_device_read_only(dev), fc);
 
 	if (!err)
-		err = sffs_slot_recover(sb, dead);
+		err = sbi->local ? sffs_slot_recover(sb, dead) :
+				   sffs_node_join(sb, dev, fc, dead);
 	sffs_close_volume(sbi);
 	return err;
 }
@@ -345,6 +350,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 
 	sbi->sb = sb;
 	sbi->local = opt->local;
+	sbi->nofence = opt->nofence;
 	sbi->quota_wanted = opt->quota;
 	if (!fc->source)
 		return invalf(fc, "no device");
@@ -358,9 +364,9 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "the device is read-only; mount it with -o ro");
 		return -EACCES;
 	}
-	if (!opt->local) {
-		errorf(fc, "only single-host mounts yet: use -o local, on one host at a time");
-		return -EOPNOTSUPP;
+	if (!opt->local && read_only) {
+		errorf(fc, "the device is read-only, and a node writes: use -o local");
+		return -EROFS;
 	}
 	err = sffs_recover_volume(sb, dev, fc, &dead);
 	if (err)
@@ -416,10 +422,12 @@ static int sffs_reconfigure(struct fs_context *fc)
 
 /* ---- Context ---- */
 
-enum { SFFS_OPT_USER, SFFS_OPT_GROUP, SFFS_OPT_PROJECT, SFFS_OPT_NOQUOTA, SFFS_OPT_LOCAL };
+enum { SFFS_OPT_USER, SFFS_OPT_GROUP, SFFS_OPT_PROJECT, SFFS_OPT_NOQUOTA, SFFS_OPT_LOCAL,
+	SFFS_OPT_NOFENCE };
 
 static const struct fs_parameter_spec sffs_parameters[] = {
 	fsparam_flag("local", SFFS_OPT_LOCAL),
+	fsparam_flag("nofence", SFFS_OPT_NOFENCE),
 	fsparam_flag("usrquota", SFFS_OPT_USER),
 	fsparam_flag("grpquota", SFFS_OPT_GROUP),
 	fsparam_flag("prjquota", SFFS_OPT_PROJECT),
@@ -439,6 +447,9 @@ static int sffs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	switch (id) {
 	case SFFS_OPT_LOCAL:
 		opt->local = true;
+		break;
+	case SFFS_OPT_NOFENCE:
+		opt->nofence = true;
 		break;
 	case SFFS_OPT_NOQUOTA:
 		opt->quota = 0;
@@ -463,6 +474,7 @@ static int sffs_get_tree(struct fs_context *fc)
 	mutex_init(&sbi->grow_mutex);
 	INIT_LIST_HEAD(&sbi->mounts_entry);
 	ratelimit_state_init(&sbi->damage_rate, 5 * HZ, 50);
+	sffs_lease_init(&sbi->lease);
 	mutex_init(&sbi->orphan_mutex);
 	spin_lock_init(&sbi->free_lock);
 	INIT_LIST_HEAD(&sbi->freed);
@@ -485,7 +497,10 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 	if (!sbi)
 		return;
 	sffs_groups_exit(sbi);
+	sffs_node_leave(sbi);
 	sffs_close_volume(sbi);
+	sffs_node_exit(sbi);
+	sffs_lease_exit(&sbi->lease);
 	destroy_workqueue(sbi->conv_wq);
 	kfree(sbi);
 }
@@ -550,9 +565,16 @@ static int __init sffs_init(void)
 	err = sffs_netlink_init();
 	if (err)
 		goto cache;
+	err = sffs_nodes_init();
+	if (err)
+		goto netlink;
+	sffs_fault_init();
 	err = register_filesystem(&sffs_fs_type);
 	if (!err)
 		return 0;
+	sffs_fault_exit();
+	sffs_nodes_exit();
+netlink:
 	sffs_netlink_exit();
 cache:
 	sffs_inode_cache_exit();
@@ -564,6 +586,8 @@ gate:
 static void __exit sffs_exit(void)
 {
 	unregister_filesystem(&sffs_fs_type);
+	sffs_fault_exit();
+	sffs_nodes_exit();
 	sffs_netlink_exit();
 	sffs_inode_cache_exit();
 	sffs_gate_exit();

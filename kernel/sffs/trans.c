@@ -12,6 +12,7 @@
  */
 #include <linux/crc32c.h>
 
+#include "ats.h"
 #include "sffs.h"
 
 enum {
@@ -104,10 +105,15 @@ void sffs_shutdown(struct super_block *sb, const char *why)
 	if (test_and_set_bit(SFFS_MOUNT_SHUTDOWN, &sbi->flags))
 		return;
 	pr_err("%s: shut down: %s; unmount it, and mount it again\n", sb->s_id, why);
-	sffs_gate_fail(sbi->gate);
+	sffs_lease_fail(&sbi->lease);
+	if (sbi->lun)
+		sffs_lun_stop(sbi->lun);
 	sffs_event(sb, SFFS_EVENT_SHUTDOWN, 0, why);
-	if (sbi->journal)
+	/* One that is being destroyed sees its writes fail. */
+	if (sbi->journal && refcount_inc_not_zero(&sbi->journal_users)) {
 		jbd2_journal_abort(sbi->journal, -EIO);
+		sffs_journal_unuse(sbi);
+	}
 }
 
 /**

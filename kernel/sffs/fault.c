@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ATS commands that fail and lie, for tests. */
+#include <linux/atomic.h>
+#include <linux/debugfs.h>
+#include <linux/random.h>
+
+#include "fault.h"
+
+static const char * const sffs_fault_names[SFFS_FAULTS] = {
+	[SFFS_FAULT_FAILED]	= "ats_failed",
+	[SFFS_FAULT_LOST]	= "ats_lost",
+	[SFFS_FAULT_ATTENTION]	= "ats_attention",
+	[SFFS_FAULT_LATE]	= "ats_late",
+	[SFFS_FAULT_TWICE]	= "ats_twice",
+};
+
+static u32 sffs_fault_one_in[SFFS_FAULTS];
+static u32 sffs_fault_delay_ms = 1000;
+static atomic_t sffs_ats_sent = ATOMIC_INIT(0);
+static struct dentry *sffs_debugfs;
+
+/* Shall this command suffer @fault? */
+bool sffs_fault(enum sffs_fault fault)
+{
+	u32 n = READ_ONCE(sffs_fault_one_in[fault]);
+
+	return unlikely(n) && !get_random_u32_below(n);
+}
+
+unsigned int sffs_fault_late_ms(void)
+{
+	return READ_ONCE(sffs_fault_delay_ms);
+}
+
+/* One more ATS command goes to a target. */
+void sffs_fault_count(void)
+{
+	atomic_inc(&sffs_ats_sent);
+}
+
+void sffs_fault_init(void)
+{
+	int i;
+
+	sffs_debugfs = debugfs_create_dir("sffs", NULL);
+	for (i = 0; i < SFFS_FAULTS; i++)
+		debugfs_create_u32(sffs_fault_names[i], 0600, sffs_debugfs, &sffs_fault_one_in[i]);
+	debugfs_create_u32("late_ms", 0600, sffs_debugfs, &sffs_fault_delay_ms);
+	debugfs_create_atomic_t("ats_sent", 0400, sffs_debugfs, &sffs_ats_sent);
+}
+
+void sffs_fault_exit(void)
+{
+	debugfs_remove(sffs_debugfs);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Watching the slots of other nodes: sffs-locks.rst, "Time" 3 and "Recovery" 1. */
+#include "node.h"
+
+/* Is the recoverer over? Then nobody recovers, and the slot is to be taken over. */
+static bool sffs_recoverer_over(struct sffs_node *node, u32 slot,
+				const struct sffs_slot_record *rec)
+{
+	const struct sffs_watch *w;
+
+	if (rec->recoverer >= node->sbi->slots)
+		return true;
+	w = &node->watch[rec->recoverer];
+	if (!w->valid)
+		return false;
+	return w->rec.state == SFFS_SLOT_FREE ||
+	       le32_to_cpu(w->rec.incarnation) != le32_to_cpu(rec->recoverer_inc);
+}
+
+/* A mount that recovers the slot it took renews the record while it does. */
+static bool sffs_watch_by_renewal(u32 slot, const struct sffs_slot_record *rec)
+{
+	return rec->state == SFFS_SLOT_LIVE ||
+	       (rec->recoverer == slot && rec->recoverer_inc == rec->incarnation);
+}
+
+static enum sffs_verdict sffs_judge_slot(struct sffs_node *node, u32 slot, u64 submitted)
+{
+	struct sffs_watch *w = &node->watch[slot];
+
+	if (!w->valid)
+		return SFFS_WATCH_UNKNOWN;
+	if (w->rec.state == SFFS_SLOT_FREE)
+		return SFFS_WATCH_FREE;
+	if (!sffs_watch_by_renewal(slot, &w->rec))
+		return sffs_recoverer_over(node, slot, &w->rec) ? SFFS_WATCH_DEAD :
+								  SFFS_WATCH_ALIVE;
+	/* A local mount of this very kernel that is gone: the device could be opened. */
+	if (sffs_slot_is_mine(&w->rec))
+		return SFFS_WATCH_DEAD;
+	if (submitted > w->since && submitted - w->since >= node->lease_ns + node->watch_margin)
+		return SFFS_WATCH_DEAD;
+	return w->changed ? SFFS_WATCH_ALIVE : SFFS_WATCH_UNKNOWN;
+}
+
+/* The record of @slot was read by a command between these two times. */
+static void sffs_watch_see(struct sffs_node *node, u32 slot, const struct sffs_slot_record *rec,
+			   u64 completed)
+{
+	struct sffs_watch *w = &node->watch[slot];
+	bool valid = sffs_slot_valid(node->sbi, slot, rec);
+
+	if (!valid && (w->valid || !w->since))
+		pr_err("%s: the heartbeat record of slot %u is damaged; run fsck.sffs\n",
+		       node->sbi->sb->s_id, slot);
+	if (!w->since || memcmp(&w->rec, rec, sizeof(*rec))) {
+		w->changed = w->valid && valid && w->rec.state != SFFS_SLOT_FREE;
+		w->since = completed;
+		w->rec = *rec;
+	}
+	w->valid = valid;
+}
+
+/**
+ * sffs_watch_scan() - read all slots once, and judge them
+ * @node: this node
+ *
+ * Context: sleeps for one READ or a few. One task at a time.
+ * Return: 0 or an error of the READ; then nothing is judged anew.
+ */
+int sffs_watch_scan(struct sffs_node *node)
+{
+	struct sffs_sb_info *sbi = node->sbi;
+	u64 submitted = ktime_get_boottime_ns(), completed;
+	int err = sffs_lun_read(sbi->lun, node->first, node->region, sbi->slots);
+	u32 slot;
+
+	if (err)
+		return err;
+	completed = ktime_get_boottime_ns();
+	spin_lock(&node->lock);
+	for (slot = 0; slot < sbi->slots; slot++)
+		sffs_watch_see(node, slot, node->region + (slot << sbi->sector_shift), completed);
+	for (slot = 0; slot < sbi->slots; slot++)
+		node->watch[slot].verdict = sffs_judge_slot(node, slot, submitted);
+	spin_unlock(&node->lock);
+	return 0;
+}
+
+/**
+ * sffs_watch_verdict() - what is known of a slot
+ * @node: this node
+ * @slot: which
+ * @rec: its record as it was read last, or NULL
+ *
+ * Context: any but interrupts.
+ */
+enum sffs_verdict sffs_watch_verdict(struct sffs_node *node, u32 slot,
+				     struct sffs_slot_record *rec)
+{
+	enum sffs_verdict verdict;
+
+	spin_lock(&node->lock);
+	verdict = node->watch[slot].verdict;
+	if (rec)
+		*rec = node->watch[slot].rec;
+	spin_unlock(&node->lock);
+	return verdict;
+}
+
+/* An ATS has shown what a record is now: watch it anew. */
+void sffs_watch_update(struct sffs_node *node, u32 slot, const struct sffs_slot_record *rec)
+{
+	spin_lock(&node->lock);
+	sffs_watch_see(node, slot, rec, ktime_get_boottime_ns());
+	node->watch[slot].verdict = rec->state == SFFS_SLOT_FREE ? SFFS_WATCH_FREE :
+								   SFFS_WATCH_UNKNOWN;
+	spin_unlock(&node->lock);
+}
+
+/**
+ * sffs_holder_stale() - does a holder of a lock hold nothing any more?
+ * @sbi: a cluster mount
+ * @slot: of the holder
+ * @incarnation: of the holder
+ *
+ * By the slot records as they were read last, at most a heartbeat ago: a holder that is
+ * stale stays so, one that is not may have become so since.
+ *
+ * Context: any but interrupts.
+ */
+bool sffs_holder_stale(struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
+{
+	struct sffs_node *node = sbi->node;
+	const struct sffs_watch *w;
+	bool stale;
+
+	if (slot >= sbi->slots)
+		return true;
+	if (slot == sbi->slot)
+		return incarnation != sbi->incarnation;
+	spin_lock(&node->lock);
+	w = &node->watch[slot];
+	stale = w->valid && (w->rec.state == SFFS_SLOT_FREE ||
+			     (w->rec.state == SFFS_SLOT_LIVE &&
+			      le32_to_cpu(w->rec.incarnation) != incarnation));
+	spin_unlock(&node->lock);
+	return stale;
+}

@@ -1,0 +1,255 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A volume on a LUN that two hosts see: two disks of scsi_debug over one store, and a
+# mount of each in one kernel, without fencing, for scsi_debug has no PERSISTENT RESERVE.
+# Slots, heartbeat and lease, a node that is cut off, one that dies, and recovery; all of
+# it once more while ATS commands fail and lie.
+set -uo pipefail
+
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/tap.sh
+. ./tap.sh
+# shellcheck source=selftests/sffs/two_hosts.sh
+. ./two_hosts.sh
+
+lease=5000		# ms; short ones end by themselves on a busy machine
+faults=/sys/kernel/debug/sffs
+slack=0				# of time limits, ms
+a=/run/sffs-a b=/run/sffs-b
+mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
+mkdir -p $a $b
+
+now()
+{
+	local up
+	read -r up _ < /proc/uptime
+	echo $((10#${up/./} * 10))
+}
+
+# lun NR: the disk of the NR'th host of scsi_debug
+lun()
+{
+	local dir
+	for dir in /sys/bus/pseudo/devices/adapter"$1"/host*/target*/*:0/block/*; do
+		[ ! -e "$dir" ] || { echo "/dev/${dir##*/}"; return; }
+	done
+}
+
+fresh()
+{
+	umount $a $b 2> /dev/null
+	reachable "$disk_a" yes
+	reachable "$disk_b" yes
+	"$mkfs" -q -f -n 2 -J 4M -l $((lease / 1000)) "$disk_a"
+}
+
+mount_a() { mount -t sffs -o nofence "$disk_a" $a; }
+mount_b() { mount -t sffs -o nofence "$disk_b" $b; }
+
+# refused TEXT COMMAND...: it fails, and the kernel's log has TEXT
+refused()
+{
+	local text=$1
+	shift
+	dmesg -C
+	! "$@" && dmesg | grep -q -- "$text" && return
+	dmesg
+	return 1
+}
+
+# within MS COMMAND...
+within()
+{
+	local limit=$1 start
+	start=$(now)
+	shift
+	"$@" || return
+	start=$(($(now) - start))
+	echo "$start ms: $*" | tee -a "$work/times"
+	[ $start -le $((limit + slack)) ]
+}
+
+setup()
+{
+	modprobe sd_mod && modprobe sffs &&
+		modprobe scsi_debug add_host=2 num_tgts=1 dev_size_mb=64 lbpu=1 lbpws=1 \
+			sector_size="$1" delay=0 || return
+	local end=$((SECONDS + 60))
+	while [ $SECONDS -lt $end ]; do
+		disk_a=$(lun 0) disk_b=$(lun 1)
+		[ ! -b "$disk_a" ] || [ ! -b "$disk_b" ] || return 0
+		pause 0.1
+	done
+	return 1
+}
+
+clean()
+{
+	umount $a $b 2> /dev/null
+	modprobe -r scsi_debug
+}
+
+# ---- cases
+
+needs_fencing()
+{
+	fresh && refused 'PERSISTENT RESERVE' mount -t sffs "$disk_a" $a
+}
+
+one_after_the_other()
+{
+	fresh && mount_a && echo one > $a/file && umount $a &&
+		within 2000 mount_b && [ "$(< $b/file)" = one ] && umount $b
+}
+
+one_at_a_time()
+{
+	fresh && mount_a && refused 'has the volume mounted (slot 0)' mount_b &&
+		echo still > $a/file && umount $a && mount_b && umount $b
+}
+
+no_local_mount()
+{
+	fresh && mount_a &&
+		refused 'has the volume mounted' mount -t sffs -o local "$disk_b" $b &&
+		umount $a
+}
+
+cut_off()
+{
+	fresh && mount_a || return
+	echo kept > $a/file && sync -f $a || return
+	reachable "$disk_a" no
+	within $((lease + 5000)) stopped $a || return
+	dmesg | grep -q "${disk_a##*/}: shut down: the lease has ended" || return
+	# It does not come back when the path does.
+	reachable "$disk_a" yes
+	pause 1
+	! touch $a/more || return
+	mount_b && [ "$(< $b/file)" = kept ] && umount $b && umount $a
+}
+
+died()
+{
+	fresh && mount_a || return
+	echo kept > $a/file && sync -f $a || return
+	reachable "$disk_a" no
+	dmesg -C
+	within $((2 * lease + 5000)) mount_b || return
+	dmesg | grep -q 'replayed the journal of slot 0' || return
+	[ "$(< $b/file)" = kept ] && echo new > $b/new || return
+	reachable "$disk_a" yes
+	stopped $a && umount $a
+	# Its place is free again.
+	dmesg -C
+	umount $b && mount_a && dmesg | grep -q 'slot 0, incarnation 3' && [ "$(< $a/new)" = new ] &&
+		umount $a
+}
+
+# Both slots are those of the dead: a mount takes one of them.
+all_dead()
+{
+	fresh && mount_a && echo kept > $a/file && sync -f $a || return
+	reachable "$disk_a" no
+	mount_b && echo more > $b/more && sync -f $b || return
+	reachable "$disk_b" no
+	stopped $a && stopped $b && umount $a && umount $b || return
+	reachable "$disk_a" yes
+	within $((2 * lease + 5000)) mount_a && [ "$(< $a/file)" = kept ] &&
+		[ "$(< $a/more)" = more ] && umount $a
+}
+
+# fault NAME ONE-IN: what befalls ATS commands
+fault() { echo "$2" > "$faults/$1"; }
+
+no_faults()
+{
+	local name
+	for name in failed lost attention late twice; do
+		fault ats_$name 0
+	done
+}
+
+# A node that only renews its slot sends one ATS at each heartbeat.
+idle()
+{
+	local sent
+	fresh && mount_a || return
+	sent=$(< $faults/ats_sent)
+	pause $((lease / 1000))
+	sent=$(($(< $faults/ats_sent) - sent))
+	echo "$sent ATS in $lease ms"
+	umount $a && [ $sent -ge 3 ] && [ $sent -le 7 ]
+}
+
+# Whatever is told of a command: the slot is renewed, passed on and recovered as before.
+faulty()
+{
+	local rc=0
+	fault "$1" "$2"
+	slack=20000
+	one_after_the_other && died || rc=1
+	slack=0
+	no_faults
+	return $rc
+}
+
+# When no ATS works the lease ends, as if the path were gone.
+no_ats()
+{
+	fresh && mount_a || return
+	fault ats_lost 1
+	within $((lease + 5000)) stopped $a
+	local rc=$?
+	no_faults
+	umount $a && [ $rc -eq 0 ] && mount_a && umount $a
+}
+
+# A bit of all of that at once.
+all_faults()
+{
+	local name rc=0
+	for name in failed lost attention late twice; do
+		fault ats_$name 8
+	done
+	slack=20000
+	one_after_the_other || rc=1
+	slack=0
+	no_faults
+	return $rc
+}
+
+basic()
+{
+	check "$size: no cluster mount without fencing, unless it is asked for" needs_fencing
+	check "$size: one host after the other" one_after_the_other
+	check "$size: one host at a time" one_at_a_time
+	check "$size: a dead host's slot is recovered" died
+	check "$size: one host after the other, with faults" all_faults
+}
+
+more()
+{
+	local name
+
+	check "$size: no local mount beside a node" no_local_mount
+	check "$size: a host that is cut off stops at the end of its lease" cut_off
+	check "$size: all hosts dead, all slots taken" all_dead
+	check "$size: a node that does nothing" idle
+	check "$size: the end of the lease without any ATS" no_ats
+	for name in failed lost attention late twice; do
+		check "$size: ATS with fault: $name" faulty ats_$name 3
+	done
+	check "$size: ATS that is always done twice" faulty ats_twice 1
+}
+
+sizes=512
+[ -z "${ASV_LONG:-}" ] || sizes='512 4096'
+for size in $sizes; do
+	setup "$size" || { ktap_test_fail "$size: two disks of scsi_debug"; continue; }
+	basic
+	[ -z "${ASV_LONG:-}" ] || more
+	clean
+done
+[ ! -e "$work/times" ] || sed 's/^/# /' "$work/times"
+finish
