@@ -303,8 +303,10 @@ bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, in
 	asked = res->asked;
 	res->asked = false;
 	wanted = res->core.waiting[SFFS_LOCK_SHARED] || res->core.waiting[SFFS_LOCK_EXCLUSIVE];
-	if (res->core.held)
-		asked = wanted = false;
+	if (res->core.held) {
+		asked = false;
+		wanted = false;
+	}
 	spin_unlock_irq(&res->lock);
 	if ((!asked && !wanted) || !sffs_delegate_hold(chunk))
 		return false;

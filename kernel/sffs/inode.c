@@ -19,6 +19,8 @@ struct inode *sffs_alloc_inode(struct super_block *sb)
 	if (!si)
 		return NULL;
 	si->bh = NULL;
+	si->lock.res = NULL;
+	si->open_lock.res = NULL;
 	si->flags = 0;
 	si->project = 0;
 	si->map_seq = 0;
@@ -680,6 +682,8 @@ void sffs_evict_inode(struct inode *inode)
 				inode->i_ino, err);
 	}
 	clear_inode(inode);
+	sffs_lock_exit(&si->open_lock);
+	sffs_lock_exit(&si->lock);
 	brelse(si->bh);
 	si->bh = NULL;
 }

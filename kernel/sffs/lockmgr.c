@@ -714,7 +714,7 @@ void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode)
 void sffs_res_own(struct sffs_resource *res, void *owner)
 {
 	spin_lock_irq(&res->lock);
-	WARN_ON_ONCE(res->owner);
+	WARN_ON_ONCE(res->owner && res->owner != owner);
 	res->owner = owner;
 	spin_unlock_irq(&res->lock);
 }
@@ -838,7 +838,7 @@ static bool sffs_lockmgr_idle(struct sffs_lockmgr *mgr)
 }
 
 /**
- * sffs_lockmgr_stop() - give up all locks, and forget the manager
+ * sffs_lockmgr_stop() - give up all locks
  * @mgr: without any reference to a resource of it
  *
  * Context: sleeps until all is flushed and released, or the manager has failed.
@@ -848,7 +848,6 @@ int sffs_lockmgr_stop(struct sffs_lockmgr *mgr)
 {
 	struct sffs_resource *res;
 	unsigned int i;
-	int err;
 
 	spin_lock(&mgr->lock);
 	mgr->stopping = true;
@@ -857,9 +856,13 @@ int sffs_lockmgr_stop(struct sffs_lockmgr *mgr)
 			sffs_res_quit(res);
 	spin_unlock(&mgr->lock);
 	wait_event(mgr->idle, sffs_lockmgr_idle(mgr));
-	err = mgr->failed ? -EIO : 0;
+	return READ_ONCE(mgr->failed) ? -EIO : 0;
+}
+
+/* Forget a manager that was stopped. Context: sleeps. */
+void sffs_lockmgr_free(struct sffs_lockmgr *mgr)
+{
 	sffs_mail_stop(mgr);
 	destroy_workqueue(mgr->wq);
 	kvfree(mgr);
-	return err;
 }

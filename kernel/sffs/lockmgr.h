@@ -227,6 +227,7 @@ struct sffs_lockmgr {
 
 struct sffs_lockmgr *sffs_lockmgr_start(const struct sffs_lockmgr_setup *setup);
 int sffs_lockmgr_stop(struct sffs_lockmgr *mgr);
+void sffs_lockmgr_free(struct sffs_lockmgr *mgr);
 void sffs_lockmgr_fail(struct sffs_lockmgr *mgr);
 void sffs_lockmgr_see(struct sffs_lockmgr *mgr, unsigned int slot, unsigned int state,
 		      u32 incarnation);

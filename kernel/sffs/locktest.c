@@ -74,14 +74,16 @@ static void must(struct locktest *test, bool ok, const char *what, unsigned int 
 
 static u64 locktest_sector(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
 {
+	u64 run;
+
 	switch (type) {
 	case SFFS_LOCKT_GROUP:
 		return number < GROUPS ? RECORDS + number : 0;
 	case SFFS_LOCKT_CHUNK:
 		return RECORDS + 32 + number;
 	default:
-		return RECORDS + 64 + (3 * sffs_ino_chunk(number) + type - SFFS_LOCKT_INODE) *
-				      SFFS_CHUNK_INODES + sffs_ino_index(number);
+		run = 3 * sffs_ino_chunk(number) + type - SFFS_LOCKT_INODE;
+		return RECORDS + 64 + run * SFFS_CHUNK_INODES + sffs_ino_index(number);
 	}
 }
 
@@ -386,9 +388,11 @@ static void locktest_stop(struct locktest *test)
 	for (i = 0; i < NODES; i++) {
 		struct locktest_node *n = &test->node[i];
 
-		if (n->mgr)
+		if (n->mgr) {
 			must(test, sffs_lockmgr_stop(n->mgr) == (n->dead ? -EIO : 0),
 			     "not stopped", 0);
+			sffs_lockmgr_free(n->mgr);
+		}
 		if (n->lun)
 			sffs_lun_close(n->lun);
 		asv_bdev_close(&n->dev);

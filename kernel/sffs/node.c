@@ -446,7 +446,32 @@ int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64
 	err = sffs_node_alone(node, fc);
 	if (!err)
 		err = sffs_node_recover_dead(node, dead);
-	return err;
+	return err ?: sffs_locks_start(sbi);
+}
+
+/* From now on, or (NULL) no more, the lock manager is told of the other slots. */
+void sffs_node_set_lockmgr(struct sffs_node *node, struct sffs_lockmgr *mgr)
+{
+	u32 slot;
+
+	spin_lock(&node->lock);
+	node->sbi->lockmgr = mgr;
+	for (slot = 0; mgr && slot < node->sbi->slots; slot++)
+		sffs_watch_tell(node, slot);
+	spin_unlock(&node->lock);
+}
+
+/* The mount has been shut down: its locks are no more. */
+void sffs_node_fail_locks(struct sffs_sb_info *sbi)
+{
+	struct sffs_node *node = sbi->node;
+
+	if (!node)
+		return;
+	spin_lock(&node->lock);
+	if (sbi->lockmgr)
+		sffs_lockmgr_fail(sbi->lockmgr);
+	spin_unlock(&node->lock);
 }
 
 /* The journal is in use, or is empty again: may the slot be freed? */

@@ -5,6 +5,7 @@
 
 #include <linux/kthread.h>
 
+#include "lockmgr.h"
 #include "lun.h"
 #include "sffs.h"
 
@@ -88,12 +89,15 @@ struct sffs_node {
 
 /* node.c */
 int sffs_node_renew(struct sffs_node *node);
+void sffs_node_set_lockmgr(struct sffs_node *node, struct sffs_lockmgr *mgr);
+void sffs_node_fail_locks(struct sffs_sb_info *sbi);
 bool sffs_node_mine(const struct sffs_node *node, const struct sffs_slot_record *rec);
 
 /* watch.c */
 int sffs_watch_scan(struct sffs_node *node);
 enum sffs_verdict sffs_watch_verdict(struct sffs_node *node, u32 slot,
 				     struct sffs_slot_record *rec);
+void sffs_watch_tell(struct sffs_node *node, u32 slot);
 void sffs_watch_update(struct sffs_node *node, u32 slot, const struct sffs_slot_record *rec);
 
 /* fence.c */

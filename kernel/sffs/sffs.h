@@ -41,8 +41,10 @@
 #define EFSCORRUPTED	EUCLEAN
 
 struct sffs_gate;
+struct sffs_lockmgr;
 struct sffs_lun;
 struct sffs_node;
+struct sffs_resource;
 struct sffs_tx;
 
 /* ---- Cluster locks: lock.c ---- */
@@ -52,24 +54,43 @@ struct sffs_tx;
  * @sbi: the mount
  * @number: resource number, as enum sffs_lock_type says
  * @type: enum sffs_lock_type
- * @uses: tasks and asynchronous requests that use it, by mode
+ * @stale: the node holds the lock, or will, but what is in memory is to be read again
+ * @res: the lock manager's part; NULL before the first use, and with -o local
+ * @uses: with -o local: tasks that use it, by mode
  *
  * The lock belongs to the node: any number of tasks may use one that the node
  * holds, in both modes, and exclude each other by i_rwsem, tree_sem or the
  * group's mutex. A use keeps the lock from being given up.
+ *
+ * Who points at whom: this structure has a reference to the resource, from its first use
+ * to sffs_lock_exit(), and the resource points back as its owner, under its own lock. The
+ * resource outlives this structure: an inode is evicted, and the node keeps the lock until
+ * another one wants it; a new inode of the number finds the resource as it is. While the
+ * manager works for the lock (flush, unmap, drop), the owner stays: sffs_lock_exit() waits
+ * for that, and so the work must end no inode. With no owner there are no pages, but the
+ * journal may have blocks that were changed under the lock, so that is flushed. @res is
+ * set once, by cmpxchg(), after the resource has its owner; there is one owner at a time,
+ * for there is one inode of a number at a time.
  */
 struct sffs_lock {
 	struct sffs_sb_info *sbi;
 	u64 number;
 	u8 type;
+	bool stale;
+	struct sffs_resource *res;
 	atomic_t uses[3];
 };
 
 void sffs_lock_init(struct sffs_lock *lock, struct sffs_sb_info *sbi, unsigned int type,
 		    u64 number);
+void sffs_lock_exit(struct sffs_lock *lock);
 int sffs_lock(struct sffs_lock *lock, enum sffs_lock_mode mode);
+int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode);
 bool sffs_trylock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 void sffs_unlock(struct sffs_lock *lock, enum sffs_lock_mode mode);
+void sffs_lock_keep(struct sffs_lock *lock, unsigned int ms);
+int sffs_locks_start(struct sffs_sb_info *sbi);
+void sffs_locks_stop(struct sffs_sb_info *sbi);
 
 /* ---- The gate: gate.c ---- */
 
@@ -153,6 +174,7 @@ void sffs_gate_exit(void);
  * @lease: until when the gate lets writes through
  * @lun: heartbeat, locks and mailbox; NULL with -o local
  * @node: this node among others; NULL with -o local
+ * @lockmgr: holds its locks; NULL with -o local. Set under the node's lock
  * @journal: journal of @slot; NULL on a read-only mount
  * @journal_users: those that may abort @journal, and one for the mount
  * @journal_unused: told when the last of them is done
@@ -190,6 +212,7 @@ struct sffs_sb_info {
 	struct sffs_lease lease;
 	struct sffs_lun *lun;
 	struct sffs_node *node;
+	struct sffs_lockmgr *lockmgr;
 	journal_t *journal;
 	refcount_t journal_users;
 	struct completion journal_unused;

@@ -376,6 +376,7 @@ void sffs_slot_release(struct super_block *sb)
 		return;
 	sffs_node_quiesce(sbi);
 	sffs_quota_stop(sb);
+	sffs_locks_stop(sbi);
 	cancel_delayed_work_sync(&sbi->heartbeat);
 	/* Whoever keeps the lease may shut the mount down at any time. */
 	sffs_journal_unuse(sbi);

@@ -496,6 +496,7 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 {
 	if (!sbi)
 		return;
+	sffs_locks_stop(sbi);
 	sffs_groups_exit(sbi);
 	sffs_node_leave(sbi);
 	sffs_close_volume(sbi);

@@ -13,7 +13,7 @@
 #include <linux/crc32c.h>
 
 #include "ats.h"
-#include "sffs.h"
+#include "node.h"
 
 enum {
 	BH_sffs_checked = BH_JBDPrivateStart,	/* the checksum was right */
@@ -108,6 +108,7 @@ void sffs_shutdown(struct super_block *sb, const char *why)
 	sffs_lease_fail(&sbi->lease);
 	if (sbi->lun)
 		sffs_lun_stop(sbi->lun);
+	sffs_node_fail_locks(sbi);
 	sffs_event(sb, SFFS_EVENT_SHUTDOWN, 0, why);
 	/* One that is being destroyed sees its writes fail. */
 	if (sbi->journal && refcount_inc_not_zero(&sbi->journal_users)) {
@@ -437,7 +438,8 @@ int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 	}
 	sffs_tx_sort(tx);
 	for (i = 0; i < tx->nr; i++) {
-		err = sffs_lock(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE);
+		err = tx->urgent ? sffs_lock_urgent(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE) :
+				   sffs_lock(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE);
 		if (err)
 			goto fail;
 		tx->group[i].locked = true;

@@ -43,6 +43,17 @@ static enum sffs_verdict sffs_judge_slot(struct sffs_node *node, u32 slot, u64 s
 	return w->changed ? SFFS_WATCH_ALIVE : SFFS_WATCH_UNKNOWN;
 }
 
+/* What is known of a slot, for the lock manager. Under node->lock. */
+void sffs_watch_tell(struct sffs_node *node, u32 slot)
+{
+	const struct sffs_watch *w = &node->watch[slot];
+
+	lockdep_assert_held(&node->lock);
+	if (w->valid && node->sbi->lockmgr)
+		sffs_lockmgr_see(node->sbi->lockmgr, slot, w->rec.state,
+				 le32_to_cpu(w->rec.incarnation));
+}
+
 /* The record of @slot was read by a command between these two times. */
 static void sffs_watch_see(struct sffs_node *node, u32 slot, const struct sffs_slot_record *rec,
 			   u64 completed)
@@ -59,6 +70,7 @@ static void sffs_watch_see(struct sffs_node *node, u32 slot, const struct sffs_s
 		w->rec = *rec;
 	}
 	w->valid = valid;
+	sffs_watch_tell(node, slot);
 }
 
 /**
