@@ -40,6 +40,7 @@ static int sffs_check_links(struct inode *inode)
 static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
 	struct inode *inode = NULL;
+	struct dentry *other;
 	u64 ino;
 	int err;
 
@@ -56,15 +57,19 @@ static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsi
 	} else if (err != -ENOENT) {
 		inode = ERR_PTR(err);
 	}
-	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
 	if (!IS_ERR_OR_NULL(inode)) {
 		err = sffs_check_links(inode);
 		if (err) {
 			iput(inode);
-			return ERR_PTR(err);
+			inode = ERR_PTR(err);
 		}
 	}
-	return d_splice_alias(inode, dentry);
+	sffs_dentry_true(dentry, dir);
+	other = d_splice_alias(inode, dentry);
+	if (!IS_ERR_OR_NULL(other))
+		sffs_dentry_true(other, dir);
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
+	return other;
 }
 
 /* ---- Making ---- */
@@ -239,6 +244,8 @@ static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
 	err = sffs_make_started(mk, result);
 	err2 = sffs_tx_stop(&mk->tx);
 	err = err ?: err2;
+	if (*result)
+		sffs_unlock(&SFFS_I(*result)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err && *result)
 		discard_new_inode(*result);
 acl:
@@ -261,8 +268,11 @@ static int sffs_make(struct mnt_idmap *idmap, struct inode *dir, struct dentry *
 	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
-	err = sffs_make_inode(&mk, &inode);
+	err = sffs_dentry_check(dir, dentry);
+	if (!err)
+		err = sffs_make_inode(&mk, &inode);
 	if (!err) {
+		sffs_dentry_true(dentry, dir);
 		d_instantiate_new(dentry, inode);
 		if (IS_DIRSYNC(dir))
 			err = sffs_sync_inode(dir, false);
@@ -356,6 +366,11 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_dir;
+	err = sffs_dentry_check(dir, dentry);
+	if (!err && !inode->i_nlink && !(inode->i_state & I_LINKABLE))
+		err = -ENOENT;	/* its last name went elsewhere */
+	if (err)
+		goto unlock;
 	sffs_tx_init(&tx, dir->i_sb);
 	err = sffs_tx_reserve(&tx, SFFS_I(dir)->bh->b_blocknr, SFFS_TREE_BLOCKS);
 	if (!err)
@@ -369,6 +384,7 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 		err = sffs_sync_inode(dir, false);
 	if (!err) {
 		ihold(inode);
+		sffs_dentry_true(dentry, dir);
 		d_instantiate(dentry, inode);
 	}
 unlock:
@@ -428,7 +444,7 @@ static int sffs_unlink(struct inode *dir, struct dentry *dentry)
 	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_dir;
-	err = sffs_check_links(inode);
+	err = sffs_dentry_check(dir, dentry) ?: sffs_check_links(inode);
 	if (err)
 		goto unlock;
 	err = -ENOTEMPTY;
@@ -582,6 +598,7 @@ static int sffs_rename_old_name(struct sffs_rename *r)
 		return err;
 	err = sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, whiteout->i_ino, DT_CHR) ?:
 	      sffs_store_inode(&r->tx, whiteout);
+	sffs_unlock(&SFFS_I(whiteout)->lock, SFFS_LOCK_EXCLUSIVE);
 	unlock_new_inode(whiteout);
 	iput(whiteout);
 	return err;
@@ -640,6 +657,9 @@ static int sffs_rename_locked(struct sffs_rename *r)
 {
 	int err, err2;
 
+	err = sffs_dentry_check(r->old_dir, r->old) ?: sffs_dentry_check(r->new_dir, r->new);
+	if (err)
+		return err;
 	if (r->target && S_ISDIR(r->target->i_mode) && !(r->flags & RENAME_EXCHANGE) &&
 	    !sffs_dir_empty(r->target))
 		return -ENOTEMPTY;
@@ -678,6 +698,11 @@ static int sffs_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct de
 	err = sffs_rename_locked(&r);
 	if (!err && (IS_DIRSYNC(old_dir) || IS_DIRSYNC(new_dir)))
 		err = sffs_sync_inode(new_dir, false);
+	/* They change places when this returns. */
+	if (!err) {
+		sffs_dentry_true(old_dentry, new_dir);
+		sffs_dentry_true(new_dentry, old_dir);
+	}
 	sffs_rename_unlock(&r);
 	return err;
 }
