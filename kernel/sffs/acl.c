@@ -55,9 +55,10 @@ static void *sffs_acl_value(struct posix_acl *acl, size_t *size)
 	return ERR_PTR(len);
 }
 
-int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_acl *acl, int type)
+/* The inode's cluster lock is held, so its mode is what it is. */
+static int sffs_change_acl(struct mnt_idmap *idmap, struct inode *inode, struct posix_acl *acl,
+			   int type)
 {
-	struct inode *inode = asv_acl_inode(target);
 	umode_t mode = inode->i_mode;
 	void *value = NULL;
 	size_t size = 0;
@@ -79,6 +80,18 @@ int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_a
 	kfree(value);
 	if (!err)
 		set_cached_acl(inode, type, acl);
+	return err;
+}
+
+int sffs_set_acl(struct mnt_idmap *idmap, asv_acl_target *target, struct posix_acl *acl, int type)
+{
+	struct inode *inode = asv_acl_inode(target);
+	int err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
+
+	if (err)
+		return err;
+	err = sffs_change_acl(idmap, inode, acl, type);
+	sffs_unlock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	return err;
 }
 

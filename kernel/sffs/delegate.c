@@ -82,6 +82,28 @@ bool sffs_delegate_use(struct sffs_resource *res, enum sffs_lock_mode mode, bool
 	return held;
 }
 
+/*
+ * A lock under which nothing is cached, of an inode that is being made: it may be used at
+ * once if the delegate has seen that its record names nobody.
+ */
+void sffs_delegate_try_new(struct sffs_resource *res)
+{
+	struct sffs_resource *chunk = res->chunk;
+	struct sffs_delegation *all;
+
+	if (!chunk)
+		return;
+	all = chunk->all;
+	spin_lock_irq(&res->lock);
+	spin_lock_nested(&chunk->lock, SINGLE_DEPTH_NESTING);
+	if (!res->period && !res->owner && !res->core.held && !res->naming &&
+	    chunk->core.state == SFFS_LS_EXCLUSIVE &&
+	    (all->nobody[sffs_delegate_kind(res)] & sffs_delegate_bit(res)))
+		res->period = all->period;
+	spin_unlock(&chunk->lock);
+	spin_unlock_irq(&res->lock);
+}
+
 /* End uses of the delegation. */
 static void sffs_delegate_end(struct sffs_resource *chunk, unsigned int uses)
 {

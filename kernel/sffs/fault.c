@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ATS commands that fail and lie, for tests. */
+/* ATS commands that fail and lie, for tests; and the folder of debugfs for all of them. */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/random.h>
 
 #include "fault.h"
+#include "sffs.h"
 
 static const char * const sffs_fault_names[SFFS_FAULTS] = {
 	[SFFS_FAULT_FAILED]	= "ats_failed",
@@ -47,6 +48,7 @@ void sffs_fault_init(void)
 		debugfs_create_u32(sffs_fault_names[i], 0600, sffs_debugfs, &sffs_fault_one_in[i]);
 	debugfs_create_u32("late_ms", 0600, sffs_debugfs, &sffs_fault_delay_ms);
 	debugfs_create_atomic_t("ats_sent", 0400, sffs_debugfs, &sffs_ats_sent);
+	sffs_lose_init(sffs_debugfs);
 }
 
 void sffs_fault_exit(void)

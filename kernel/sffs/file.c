@@ -246,9 +246,12 @@ static ssize_t sffs_write_once(struct kiocb *iocb, struct iov_iter *from, bool d
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct sffs_inode_info *si = SFFS_I(inode);
-	bool exclusive = !direct || sffs_dio_exclusive(inode, iocb, from);
+	bool exclusive, again = false;
 	ssize_t ret;
 
+retry:
+	exclusive = !direct || again || sffs_dio_exclusive(inode, iocb, from);
+	again = false;
 	ret = sffs_rwsem_iocb(iocb, inode, !exclusive);
 	if (ret)
 		return ret;
@@ -262,13 +265,18 @@ static ssize_t sffs_write_once(struct kiocb *iocb, struct iov_iter *from, bool d
 	}
 	ret = sffs_lock_iocb(iocb, &si->lock, SFFS_LOCK_EXCLUSIVE);
 	if (!ret) {
-		ret = sffs_write_locked(iocb, from, direct, exclusive, done);
+		/* So may another host have, before the cluster lock was had. */
+		again = !exclusive && sffs_dio_exclusive(inode, iocb, from);
+		if (!again)
+			ret = sffs_write_locked(iocb, from, direct, exclusive, done);
 		sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	}
 	if (exclusive)
 		inode_unlock(inode);
 	else
 		inode_unlock_shared(inode);
+	if (again)
+		goto retry;
 	return ret;
 }
 

@@ -26,6 +26,7 @@ struct sffs_group_info *sffs_group_of(struct sffs_sb_info *sbi, u64 block)
 /* Groups that came at one time: with the mount, or by growing. */
 struct sffs_group_run {
 	struct list_head list;
+	u32 groups;
 	struct sffs_group_info group[];
 };
 
@@ -65,6 +66,7 @@ int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks)
 	run = kvzalloc(struct_size(run, group, n), GFP_KERNEL | __GFP_NOWARN);
 	if (!run)
 		return -ENOMEM;
+	run->groups = n;
 	list_add(&run->list, &sbi->group_runs);
 	for (i = 0; i < n; i++) {
 		sffs_group_init(&run->group[i], sbi, first + i, blocks);
@@ -95,20 +97,30 @@ int sffs_groups_init(struct sffs_sb_info *sbi)
 	return err;
 }
 
+static void sffs_group_run_free(struct sffs_group_run *run)
+{
+	u32 i;
+
+	/* An attempt to grow that failed may not have come to all of them. */
+	for (i = 0; i < run->groups && run->group[i].lock.sbi; i++)
+		sffs_lock_exit(&run->group[i].lock);
+	kvfree(run);
+}
+
 void sffs_groups_exit(struct sffs_sb_info *sbi)
 {
 	struct sffs_group_run *run, *next;
 
 	list_for_each_entry_safe(run, next, &sbi->group_runs, list)
-		kvfree(run);
+		sffs_group_run_free(run);
 	INIT_LIST_HEAD(&sbi->group_runs);
 	xa_destroy(&sbi->groups);
 }
 
 struct buffer_head *sffs_group_header(struct sffs_group_info *g)
 {
-	return sffs_read_meta(g->lock.sbi->sb, sffs_group_start(g) + SFFS_GROUP_HEADER,
-			      SFFS_MAGIC_GROUP, g->number, 0);
+	return sffs_read_meta(&g->lock, sffs_group_start(g) + SFFS_GROUP_HEADER,
+			      SFFS_MAGIC_GROUP, 0);
 }
 
 static bool sffs_group_sane(struct sffs_group_info *g, const struct sffs_group *gh)
@@ -132,22 +144,18 @@ static bool sffs_group_sane(struct sffs_group_info *g, const struct sffs_group *
 }
 
 /**
- * sffs_group_load() - read a group's counts once
- * @g: the group
+ * sffs_group_reload() - read a group's counts
+ * @g: the group, its cluster lock held
  *
  * Return: 0 or an error, after which the group is not used.
  */
-int sffs_group_load(struct sffs_group_info *g)
+int sffs_group_reload(struct sffs_group_info *g)
 {
 	struct buffer_head *bh;
 	struct sffs_group *gh;
 	int err = 0;
 
-	if (likely(READ_ONCE(g->loaded)))
-		return 0;
 	mutex_lock(&g->mutex);
-	if (g->loaded)
-		goto unlock;
 	bh = sffs_group_header(g);
 	err = PTR_ERR_OR_ZERO(bh);
 	if (err)
@@ -167,6 +175,29 @@ int sffs_group_load(struct sffs_group_info *g)
 	brelse(bh);
 unlock:
 	mutex_unlock(&g->mutex);
+	return err;
+}
+
+/**
+ * sffs_group_load() - have a group's counts, as they are or were a moment ago
+ * @g: the group
+ *
+ * Context: may wait for the group's lock.
+ * Return: 0 or an error, after which the group is not used.
+ */
+int sffs_group_load(struct sffs_group_info *g)
+{
+	int err;
+
+	if (likely(READ_ONCE(g->loaded) && !sffs_cache_stale(&g->lock)))
+		return 0;
+	/* A stale one is read by this. */
+	err = sffs_lock(&g->lock, SFFS_LOCK_SHARED);
+	if (err)
+		return err;
+	if (!READ_ONCE(g->loaded))
+		err = sffs_group_reload(g);
+	sffs_unlock(&g->lock, SFFS_LOCK_SHARED);
 	return err;
 }
 
@@ -198,7 +229,6 @@ void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, 
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
 				      struct sffs_tx *tx)
 {
-	struct super_block *sb = g->lock.sbi->sb;
 	u64 block = sffs_group_start(g) + SFFS_GROUP_BITMAP + k;
 	u16 free = le16_to_cpu(gh->sum[k].free);
 	struct buffer_head *bh;
@@ -207,7 +237,7 @@ struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_gro
 	if (free & SFFS_BMS_UNINIT) {
 		if (!tx)
 			return NULL;
-		bh = sffs_tx_create(tx, block, SFFS_MAGIC_BITMAP, g->number, 0);
+		bh = sffs_tx_create(tx, &g->lock, block, SFFS_MAGIC_BITMAP, 0);
 		if (IS_ERR(bh))
 			return bh;
 		sffs_bitmap_init(g, (struct sffs_bitmap *)bh->b_data, k, gh->sum[k].unmapped);
@@ -215,7 +245,7 @@ struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_gro
 		sffs_tx_dirty(tx, bh);
 		return bh;
 	}
-	bh = sffs_read_meta(sb, block, SFFS_MAGIC_BITMAP, g->number, 0);
+	bh = sffs_read_meta(&g->lock, block, SFFS_MAGIC_BITMAP, 0);
 	if (IS_ERR(bh) || !tx)
 		return bh;
 	err = sffs_tx_access(tx, bh);
@@ -247,12 +277,14 @@ void sffs_count_space(struct sffs_sb_info *sbi, u64 *free_blocks, u64 *unmapped,
 	for (i = 0; i < groups; i++) {
 		struct sffs_group_info *g = sffs_group(sbi, i);
 
-		if (sffs_group_load(g))
+		/* A group without its counts, or that cannot be had, counts as full. */
+		if (sffs_group_load(g) || sffs_lock(&g->lock, SFFS_LOCK_SHARED))
 			continue;
 		*free_blocks += READ_ONCE(g->free);
 		*unmapped += READ_ONCE(g->unmapped);
 		*free_inodes += READ_ONCE(g->free_inodes);
 		*inodes += (u64)READ_ONCE(g->chunks) * SFFS_CHUNK_INODES;
+		sffs_unlock(&g->lock, SFFS_LOCK_SHARED);
 		cond_resched();
 	}
 }

@@ -200,7 +200,7 @@ static int sffs_growth_super(struct sffs_growth *gr, struct sffs_tx *tx)
 	sffs_tx_dirty(tx, sbi->super_bh);
 	for (n = 0; n < gr->groups; n = n < 1 ? 1 : n < 3 ? 3 : n * 3) {
 		u64 block = sbi->first_group_block + (n << sbi->group_shift) + SFFS_GROUP_BACKUP;
-		struct buffer_head *bh = sffs_tx_overwrite(tx, block, SFFS_MAGIC_SUPER, 0, 0);
+		struct buffer_head *bh = sffs_tx_overwrite(tx, NULL, block, SFFS_MAGIC_SUPER, 0);
 
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);

@@ -21,7 +21,7 @@ static struct buffer_head *sffs_read_chunk(struct sffs_group_info *g, u32 start)
 		sffs_damage(sb, sffs_group_start(g) + start, "no place for an inode chunk");
 		return ERR_PTR(-EFSCORRUPTED);
 	}
-	bh = sffs_read_meta(sb, sffs_group_start(g) + start, SFFS_MAGIC_CHUNK, g->number, 0);
+	bh = sffs_read_meta(&g->lock, sffs_group_start(g) + start, SFFS_MAGIC_CHUNK, 0);
 	if (IS_ERR(bh))
 		return bh;
 	ck = (struct sffs_chunk *)bh->b_data;
@@ -124,7 +124,7 @@ static int sffs_add_chunk(struct sffs_tx *tx, struct sffs_group_info *g, struct 
 	err = sffs_mark_chunk(tx, g, gh, start);
 	if (err)
 		return err;
-	bh = sffs_tx_create(tx, block, SFFS_MAGIC_CHUNK, g->number, 0);
+	bh = sffs_tx_create(tx, &g->lock, block, SFFS_MAGIC_CHUNK, 0);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	ck = (struct sffs_chunk *)bh->b_data;
@@ -207,23 +207,25 @@ static int sffs_new_chunk(struct super_block *sb, u64 goal)
 
 static bool sffs_reserve_inode(struct sffs_tx *tx, struct sffs_group_info *g)
 {
-	unsigned int i;
 	bool ok = false;
+	int i = 0;
 
 	if (sffs_group_load(g) || READ_ONCE(g->free_inodes) <= READ_ONCE(g->reserved_inodes))
 		return false;
-	if (sffs_tx_add_group(tx, sffs_group_start(g)))
+	if (sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE))
 		return false;
-	for (i = 0; tx->group[i].g != g; i++)
-		;
 	mutex_lock(&g->mutex);
 	if (g->free_inodes > g->reserved_inodes) {
+		i = sffs_tx_promised(tx, g);
+		ok = i >= 0;
+	}
+	if (ok) {
 		g->reserved_inodes++;
 		tx->group[i].inodes++;
 		tx->inode_group = g;
-		ok = true;
 	}
 	mutex_unlock(&g->mutex);
+	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
 	return ok;
 }
 
@@ -304,13 +306,26 @@ static int sffs_unlink_chunk(struct sffs_tx *tx, struct sffs_group_info *g, stru
 	return err;
 }
 
-/* Take the first free inode of the chunk at the head of the group's list. */
+/* The first of the free inodes in @mask whose lock this node has. */
+static int sffs_choose_ino(struct sffs_tx *tx, u64 chunk, u64 mask, unsigned int *index)
+{
+	int err = -EAGAIN;
+
+	for (; mask && err == -EAGAIN; mask &= mask - 1) {
+		*index = __ffs64(mask);
+		err = sffs_lock_number(tx, sffs_make_ino(chunk, *index));
+	}
+	return err;
+}
+
+/* Take a free inode of the chunk at the head of the group's list. */
 static int sffs_take_ino(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
 			 u64 *ino)
 {
-	u32 start = le32_to_cpu(gh->chunk_free), index;
+	u32 start = le32_to_cpu(gh->chunk_free);
 	struct buffer_head *bh = sffs_read_chunk(g, start);
 	struct sffs_chunk *ck;
+	unsigned int index;
 	u64 mask;
 	int err;
 
@@ -326,9 +341,11 @@ static int sffs_take_ino(struct sffs_tx *tx, struct sffs_group_info *g, struct s
 		err = -EFSCORRUPTED;
 		goto out;
 	}
-	index = __ffs64(mask);
+	err = sffs_choose_ino(tx, bh->b_blocknr, mask, &index);
+	if (err)
+		goto out;
 	*ino = sffs_make_ino(bh->b_blocknr, index);
-	mask &= mask - 1;
+	mask &= ~(1ULL << index);
 	ck->free_mask = cpu_to_le64(mask);
 	le32_add_cpu(&ck->free_inodes, -1);
 	if (!mask)
@@ -408,9 +425,11 @@ static void sffs_init_inode(struct inode *inode, struct inode *dir, umode_t mode
  * @dir: directory that it will be in
  * @mode: type and permissions
  * @rdev: of a device
- * @result: set to the inode, new and locked: unlock_new_inode() or discard_new_inode()
+ * @result: set to the inode, new and locked: unlock_new_inode() or discard_new_inode(); the
+ *	caller ends the exclusive use of its cluster lock before that
  *
- * Return: 0 or an error. The block is dirty and the caller stores the inode again
+ * Return: 0; -EAGAIN if sffs_lock_wanted() is to be called after the transaction, in which
+ * nothing was changed; or an error. The block is dirty and the caller stores the inode again
  * after changing it.
  */
 int sffs_new_inode(struct sffs_tx *tx, struct mnt_idmap *idmap, struct inode *dir, umode_t mode,
@@ -434,17 +453,22 @@ int sffs_new_inode(struct sffs_tx *tx, struct mnt_idmap *idmap, struct inode *di
 	sffs_init_inode(inode, dir, mode);
 	sffs_lock_init(&si->lock, sbi, SFFS_LOCKT_INODE, ino);
 	sffs_lock_init(&si->open_lock, sbi, SFFS_LOCKT_OPEN, ino);
+	if (!sffs_lock_new(tx, &si->lock)) {
+		err = -EIO;
+		goto drop;
+	}
 	if (insert_inode_locked(inode) < 0) {
 		sffs_damage(dir->i_sb, sffs_ino_block(ino, sbi->sector_shift),
 			    "inode %llu is free, but in use", ino);
 		err = -EFSCORRUPTED;
-		goto drop;
+		goto unlock;
 	}
-	si->bh = sffs_tx_overwrite(tx, sffs_ino_block(ino, sbi->sector_shift), SFFS_MAGIC_INODE,
-				   ino, inode->i_generation);
+	si->bh = sffs_tx_overwrite(tx, &si->lock, sffs_ino_block(ino, sbi->sector_shift),
+				   SFFS_MAGIC_INODE, inode->i_generation);
 	if (IS_ERR(si->bh)) {
 		err = PTR_ERR(si->bh);
 		si->bh = NULL;
+		sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 		clear_nlink(inode);
 		discard_new_inode(inode);
 		return err;
@@ -456,6 +480,8 @@ int sffs_new_inode(struct sffs_tx *tx, struct mnt_idmap *idmap, struct inode *di
 	sffs_set_ops(inode);
 	*result = inode;
 	return 0;
+unlock:
+	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 drop:
 	clear_nlink(inode);
 	make_bad_inode(inode);

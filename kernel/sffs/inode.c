@@ -21,6 +21,8 @@ struct inode *sffs_alloc_inode(struct super_block *sb)
 	si->bh = NULL;
 	si->lock.res = NULL;
 	si->open_lock.res = NULL;
+	xa_init(&si->lock.known);
+	xa_init(&si->open_lock.known);
 	si->flags = 0;
 	si->project = 0;
 	si->map_seq = 0;
@@ -203,7 +205,11 @@ static void sffs_load_inode(struct inode *inode, const struct sffs_inode *di)
 	si->shift_from = le64_to_cpu(di->shift_from);
 	si->shift_end = le64_to_cpu(di->shift_end);
 	si->shift_by = le64_to_cpu(di->shift_by);
-	if (si->format == SFFS_FMT_NONE)
+}
+
+static void sffs_init_special(struct inode *inode, const struct sffs_inode *di)
+{
+	if (SFFS_I(inode)->format == SFFS_FMT_NONE)
 		init_special_inode(inode, inode->i_mode,
 				   MKDEV(le32_to_cpu(di->rdev_major), le32_to_cpu(di->rdev_minor)));
 }
@@ -224,7 +230,7 @@ static int sffs_read_inode(struct inode *inode)
 	err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
 	if (err)
 		return err;
-	bh = sffs_read_any(sb, block, SFFS_MAGIC_INODE, inode->i_ino);
+	bh = sffs_read_any(&si->lock, block, SFFS_MAGIC_INODE);
 	err = PTR_ERR_OR_ZERO(bh);
 	if (err)
 		goto unlock;
@@ -236,9 +242,68 @@ static int sffs_read_inode(struct inode *inode)
 	}
 	si->bh = bh;
 	sffs_load_inode(inode, (struct sffs_inode *)bh->b_data);
+	sffs_init_special(inode, (struct sffs_inode *)bh->b_data);
 	sffs_set_ops(inode);
 unlock:
 	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	return err;
+}
+
+/* The block of an inode that is in memory, as others may have left it: still the same one? */
+static int sffs_check_reloaded(struct inode *inode, const struct sffs_inode *di)
+{
+	if (!di->mode || le32_to_cpu(di->h.generation) != inode->i_generation)
+		return -ESTALE;
+	if (sffs_inode_sane(inode->i_sb, di) &&
+	    !((le32_to_cpu(di->mode) ^ inode->i_mode) & S_IFMT))
+		return 0;
+	sffs_damage(inode->i_sb, SFFS_I(inode)->bh->b_blocknr, "impossible inode %lu",
+		    inode->i_ino);
+	return -EFSCORRUPTED;
+}
+
+/**
+ * sffs_reload_inode() - read an inode that is in memory again
+ * @inode: the inode, its cluster lock held; everything cached of it has been dropped
+ *
+ * Return: 0, -ESTALE if it was freed, or an error.
+ */
+int sffs_reload_inode(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	const struct sffs_inode *di;
+	struct buffer_head *bh;
+	int err;
+
+	if (!si->bh)
+		return 0;	/* it is about to be read */
+	/* Pinned, so it is the same buffer again. */
+	bh = sffs_read_any(&si->lock, si->bh->b_blocknr, SFFS_MAGIC_INODE);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	di = (struct sffs_inode *)bh->b_data;
+	err = sffs_check_reloaded(inode, di);
+	if (!err) {
+		down_write(&si->tree_sem);
+		sffs_load_inode(inode, di);
+		sffs_set_vfs_flags(inode);
+		up_write(&si->tree_sem);
+	}
+	brelse(bh);
+	return err;
+}
+
+/* Where others change the volume: have what is in memory of an inode as it is on disk. */
+static int sffs_refresh_inode(struct inode *inode)
+{
+	struct sffs_lock *lock = &SFFS_I(inode)->lock;
+	int err;
+
+	if (likely(!SFFS_SB(inode->i_sb)->shared))
+		return 0;
+	err = sffs_lock(lock, SFFS_LOCK_SHARED);
+	if (!err)
+		sffs_unlock(lock, SFFS_LOCK_SHARED);
 	return err;
 }
 
@@ -251,13 +316,25 @@ unlock:
  */
 struct inode *sffs_iget(struct super_block *sb, u64 ino)
 {
-	struct inode *inode = iget_locked(sb, ino);
+	struct inode *inode;
 	int err;
 
-	if (!inode)
-		return ERR_PTR(-ENOMEM);
-	if (!(inode->i_state & I_NEW))
-		return inode;
+	for (;;) {
+		inode = iget_locked(sb, ino);
+		if (!inode)
+			return ERR_PTR(-ENOMEM);
+		if (inode->i_state & I_NEW)
+			break;
+		err = sffs_refresh_inode(inode);
+		if (!err)
+			return inode;
+		/* The number has been freed elsewhere, and may be another inode's by now. */
+		if (err == -ESTALE)
+			remove_inode_hash(inode);
+		iput(inode);
+		if (err != -ESTALE)
+			return ERR_PTR(err);
+	}
 	err = sffs_read_inode(inode);
 	if (err) {
 		iget_failed(inode);
@@ -325,22 +402,25 @@ int sffs_store_inode(struct sffs_tx *tx, struct inode *inode)
 	return 0;
 }
 
-/* The VFS has changed the inode: times, and the size after a buffered write. */
+/*
+ * The VFS has changed the inode: times, and the size after a buffered write. The access time
+ * may come without the cluster lock; then it is kept only if that is held exclusively.
+ */
 void sffs_dirty_inode(struct inode *inode, int flags)
 {
+	struct sffs_inode_info *si = SFFS_I(inode);
 	struct sffs_tx tx;
-	int err;
 
-	if (flags == I_DIRTY_TIME || !SFFS_I(inode)->bh)
+	if (flags == I_DIRTY_TIME || !si->bh || !sffs_trylock(&si->lock, SFFS_LOCK_EXCLUSIVE))
 		return;
 	sffs_tx_init(&tx, inode->i_sb);
-	err = sffs_tx_start(&tx, 1);
-	if (err)
-		return;
-	down_write(&SFFS_I(inode)->tree_sem);
-	sffs_store_inode(&tx, inode);
-	up_write(&SFFS_I(inode)->tree_sem);
-	sffs_tx_stop(&tx);
+	if (!sffs_tx_start(&tx, 1)) {
+		down_write(&si->tree_sem);
+		sffs_store_inode(&tx, inode);
+		up_write(&si->tree_sem);
+		sffs_tx_stop(&tx);
+	}
+	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 }
 
 /* The journal has everything already; only a synchronous caller waits for it. */
@@ -602,13 +682,11 @@ int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *a
 	struct sffs_inode_info *si = SFFS_I(inode);
 	int err;
 
-	err = setattr_prepare(idmap, dentry, attr);
-	if (err)
-		return err;
 	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
-	if (attr->ia_valid & ATTR_SIZE)
+	err = setattr_prepare(idmap, dentry, attr);
+	if (!err && (attr->ia_valid & ATTR_SIZE))
 		err = sffs_owner_check(inode);
 	if (!err && (attr->ia_valid & ATTR_SIZE) &&
 	    (attr->ia_size != i_size_read(inode) || si->ahead_end))
@@ -661,6 +739,20 @@ static int sffs_delete_inode(struct inode *inode)
 	return err ?: err2;
 }
 
+/* An inode without links goes with the last node that has it open; -ESTALE: it has gone. */
+static int sffs_delete_last(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	int err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+
+	if (err)
+		return err;
+	if (!inode->i_nlink && sffs_lock_last(&si->open_lock))
+		err = sffs_delete_inode(inode);
+	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
 void sffs_evict_inode(struct inode *inode)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
@@ -669,21 +761,17 @@ void sffs_evict_inode(struct inode *inode)
 
 	truncate_inode_pages_final(&inode->i_data);
 	if (!inode->i_nlink && si->bh && !is_bad_inode(inode) && !sb_rdonly(sb) &&
-	    !sffs_is_shutdown(SFFS_SB(sb))) {
+	    !sffs_is_shutdown(SFFS_SB(sb)) && !sffs_reap_later(inode)) {
 		sb_start_intwrite(sb);
-		err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
-		if (!err) {
-			err = sffs_delete_inode(inode);
-			sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
-		}
+		err = sffs_delete_last(inode);
 		sb_end_intwrite(sb);
-		if (err && err != -EIO)
+		if (err && err != -EIO && err != -ESTALE)
 			pr_warn("%s: inode %lu stays on the orphan list: error %d\n", sb->s_id,
 				inode->i_ino, err);
 	}
 	clear_inode(inode);
-	sffs_lock_exit(&si->open_lock);
-	sffs_lock_exit(&si->lock);
 	brelse(si->bh);
 	si->bh = NULL;
+	sffs_lock_exit(&si->lock);
+	sffs_lock_exit(&si->open_lock);
 }

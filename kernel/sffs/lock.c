@@ -3,9 +3,9 @@
  * Cluster locks as this node sees them.
  *
  * A mount that is alone on its volume (-o local) holds every lock from the start, so
- * taking one only counts its uses and looks whether the mount may still work. In a
- * cluster the lock manager holds them. Every path of the filesystem goes through here, in
- * the order that sffs.h gives.
+ * taking one only counts its uses and looks whether the mount may still work; unless it
+ * loses its locks for a test (lose.c). In a cluster the lock manager holds them. Every path
+ * of the filesystem goes through here, in the order that sffs.h gives.
  */
 #include "ats.h"
 #include "lockmgr.h"
@@ -75,7 +75,7 @@ static int sffs_lock_flush(struct sffs_resource *res)
 {
 	struct sffs_sb_info *sbi = res->mgr->setup.data;
 
-	return res->owner ? sffs_cache_flush(res->owner) : sffs_cache_flush_journal(sbi);
+	return res->owner ? sffs_cache_flush(res->owner) : sffs_cache_commit(sbi);
 }
 
 static void sffs_lock_damaged(struct sffs_resource *res)
@@ -170,7 +170,9 @@ void sffs_lock_init(struct sffs_lock *lock, struct sffs_sb_info *sbi, unsigned i
 	lock->type = type;
 	lock->number = number;
 	lock->res = NULL;
-	lock->stale = false;
+	lock->cache = 0;
+	lock->period = sbi->shared ? atomic_long_inc_return(&sbi->periods) : 0;
+	xa_init(&lock->known);
 	atomic_set(&lock->uses[SFFS_LOCK_SHARED], 0);
 	atomic_set(&lock->uses[SFFS_LOCK_EXCLUSIVE], 0);
 }
@@ -185,11 +187,12 @@ void sffs_lock_exit(struct sffs_lock *lock)
 {
 	struct sffs_resource *res = lock->res;
 
-	if (!res)
-		return;
-	sffs_res_disown(res);
-	lock->res = NULL;
-	sffs_res_put(res);
+	if (res) {
+		sffs_res_disown(res);
+		lock->res = NULL;
+		sffs_res_put(res);
+	}
+	xa_destroy(&lock->known);
 }
 
 /*
@@ -222,26 +225,34 @@ static bool sffs_lock_alive(const struct sffs_sb_info *sbi)
 	return likely(!sffs_is_shutdown(sbi)) && sffs_lease_mode(&sbi->lease) != SFFS_GATE_FAIL;
 }
 
-static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, bool killable)
+static int sffs_lock_get(struct sffs_lock *lock, enum sffs_lock_mode mode, bool killable)
 {
 	struct sffs_resource *res;
+
+	if (lock->sbi->local) {
+		sffs_lose_get(lock, mode);
+		return 0;
+	}
+	res = sffs_lock_res(lock);
+	return IS_ERR(res) ? PTR_ERR(res) : sffs_res_lock(res, mode, killable);
+}
+
+static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, bool killable)
+{
 	int err;
 
 	if (!sffs_lock_alive(lock->sbi))
 		return -EIO;
-	if (lock->sbi->local) {
+	if (likely(!lock->sbi->shared)) {
 		atomic_inc(&lock->uses[mode]);
 		return 0;
 	}
-	res = sffs_lock_res(lock);
-	if (IS_ERR(res))
-		return PTR_ERR(res);
-	err = sffs_res_lock(res, mode, killable);
-	if (!err && unlikely(READ_ONCE(lock->stale))) {
-		err = sffs_cache_fill(lock);
-		if (err)
-			sffs_res_unlock(res, mode);
-	}
+	err = sffs_lock_get(lock, mode, killable);
+	if (err || !sffs_cache_stale(lock))
+		return err;
+	err = sffs_cache_fill(lock);
+	if (err)
+		sffs_unlock(lock, mode);
 	return err;
 }
 
@@ -255,7 +266,8 @@ static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, boo
  * Context: may sleep, until other nodes have given the lock up; no folio lock and no
  * handle may be held.
  * Return: 0, -EINTR if the task was killed while it waited, -EIO when the mount has been
- * shut down, or an error of reading what the lock covers.
+ * shut down; -ESTALE if it is the lock of an inode that another host has freed; or an error
+ * of reading what the lock covers.
  */
 int sffs_lock(struct sffs_lock *lock, enum sffs_lock_mode mode)
 {
@@ -269,6 +281,100 @@ int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode)
 }
 
 /**
+ * sffs_lock_last() - does nobody else use a lock?
+ * @lock: an open record, not used by the caller either
+ *
+ * Context: sleeps, but does not wait for users elsewhere.
+ * Return: true if this node could take the lock exclusively, and now holds it so.
+ */
+bool sffs_lock_last(struct sffs_lock *lock)
+{
+	struct sffs_resource *res;
+
+	if (lock->sbi->local)
+		return true;
+	res = sffs_lock_res(lock);
+	return !IS_ERR(res) && sffs_res_last(res);
+}
+
+/* ---- The locks of new inodes ---- */
+
+/**
+ * sffs_lock_number() - begin to use the lock of an inode that is being made
+ * @tx: running transaction; no task knows the number
+ * @ino: its number
+ *
+ * Nothing is waited for, for a handle is open. If the node does not hold the lock, the
+ * caller leaves the transaction as it is, and sffs_lock_wanted() waits after its end.
+ *
+ * Return: 0, -EAGAIN, or an error.
+ */
+int sffs_lock_number(struct sffs_tx *tx, u64 ino)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct sffs_resource *res;
+
+	if (sbi->local)
+		return 0;
+	res = sffs_res_get(sbi->lockmgr, SFFS_LOCKT_INODE, ino);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	if (sffs_res_try_new(res)) {
+		tx->number = res;
+		return 0;
+	}
+	if (!tx->wanted)
+		tx->wanted = res;
+	else
+		sffs_res_put(res);
+	return -EAGAIN;
+}
+
+/* The new inode's lock takes over what sffs_lock_number() began. */
+bool sffs_lock_new(struct sffs_tx *tx, struct sffs_lock *lock)
+{
+	if (lock->sbi->local)
+		return sffs_trylock(lock, SFFS_LOCK_EXCLUSIVE);
+	sffs_res_own(tx->number, lock);
+	lock->res = tx->number;
+	tx->number = NULL;
+	return true;
+}
+
+/**
+ * sffs_lock_wanted() - wait for the lock of a number that a transaction did not get
+ * @tx: the transaction, ended
+ * @err: what it came to; -EAGAIN if it has to be tried again with that lock
+ * @held: set, before it is tried again, to what sffs_lock_end_wanted() is to be given then
+ *
+ * Return: @err, or an error of sffs_lock(), and then @held is left alone.
+ */
+int sffs_lock_wanted(struct sffs_tx *tx, int err, struct sffs_resource **held)
+{
+	struct sffs_resource *res = tx->wanted;
+	int err2 = 0;
+
+	tx->wanted = NULL;
+	if (err == -EAGAIN) {
+		err2 = sffs_res_lock(res, SFFS_LOCK_EXCLUSIVE, true);
+		if (!err2) {
+			*held = res;
+			return err;
+		}
+	}
+	sffs_res_put(res);
+	return err2 ?: err;
+}
+
+void sffs_lock_end_wanted(struct sffs_resource *held)
+{
+	if (!held)
+		return;
+	sffs_res_unlock(held, SFFS_LOCK_EXCLUSIVE);
+	sffs_res_put(held);
+}
+
+/**
  * sffs_trylock() - begin to use a cluster lock that this node holds already
  * @lock: the lock
  * @mode: as for sffs_lock()
@@ -279,20 +385,23 @@ int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode)
 bool sffs_trylock(struct sffs_lock *lock, enum sffs_lock_mode mode)
 {
 	struct sffs_resource *res;
+	bool held;
 
 	if (!sffs_lock_alive(lock->sbi))
 		return false;
-	if (lock->sbi->local) {
+	if (likely(!lock->sbi->shared)) {
 		atomic_inc(&lock->uses[mode]);
 		return true;
 	}
 	/* Pairs with cmpxchg() in sffs_lock_res(). */
 	res = smp_load_acquire(&lock->res);
-	if (!res || !sffs_res_trylock(res, mode))
-		return false;
-	if (likely(!READ_ONCE(lock->stale)))
-		return true;
-	sffs_res_unlock(res, mode);
+	if (lock->sbi->local)
+		held = sffs_lose_try(lock, mode);
+	else
+		held = res && sffs_res_trylock(res, mode);
+	if (!held || !sffs_cache_stale(lock))
+		return held;
+	sffs_unlock(lock, mode);
 	return false;
 }
 

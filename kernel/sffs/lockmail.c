@@ -50,7 +50,7 @@ void sffs_mail_ask(struct sffs_resource *res, const struct sffs_lock_record *rec
 	}
 	spin_unlock(&mgr->lock);
 	res->posted = posted;
-	queue_work(mgr->wq, &mgr->send_work);
+	queue_work(mgr->wq_first, &mgr->send_work);
 }
 
 /* The lock has been got, or is not wanted any more. */
@@ -67,7 +67,7 @@ void sffs_mail_end(struct sffs_resource *res)
 			sffs_mail_withdraw(&mgr->box[i], res->number, res->type);
 	spin_unlock(&mgr->lock);
 	res->posted = 0;
-	queue_work(mgr->wq, &mgr->send_work);
+	queue_work(mgr->wq_first, &mgr->send_work);
 }
 
 static struct sffs_mail_id sffs_mail_id(struct sffs_lockmgr *mgr, unsigned int receiver,
@@ -152,7 +152,7 @@ static void sffs_mail_look(struct work_struct *work)
 	if (asked)
 		mgr->busy_until = jiffies + msecs_to_jiffies(BUSY_MS);
 	asked = time_before(jiffies, mgr->busy_until);
-	queue_delayed_work(mgr->wq, &mgr->look_work,
+	queue_delayed_work(mgr->wq_first, &mgr->look_work,
 			   msecs_to_jiffies(asked ? LOOK_MS_BUSY : mgr->setup.idle_ms));
 }
 
@@ -170,7 +170,7 @@ int sffs_mail_start(struct sffs_lockmgr *mgr)
 	mgr->busy_until = jiffies;
 	INIT_WORK(&mgr->send_work, sffs_mail_send);
 	INIT_DELAYED_WORK(&mgr->look_work, sffs_mail_look);
-	queue_delayed_work(mgr->wq, &mgr->look_work, 0);
+	queue_delayed_work(mgr->wq_first, &mgr->look_work, 0);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #define POLL_MS_MIN	4
 #define POLL_MS_MAX	250
 #define ERROR_MS	500	/* to the next try after a record could not be read */
+#define LAST_SECONDS	3	/* in which a record that nobody else is in can be had */
 
 /* ---- The table of resources ---- */
 
@@ -120,9 +121,15 @@ void sffs_res_ref(struct sffs_resource *res)
 	}
 }
 
+/* What is written before an inode's lock is given up may need the locks of groups. */
+static struct workqueue_struct *sffs_res_wq(const struct sffs_resource *res)
+{
+	return res->type <= SFFS_LOCKT_GROUP ? res->mgr->wq_first : res->mgr->wq;
+}
+
 void sffs_res_kick(struct sffs_resource *res)
 {
-	mod_delayed_work(res->mgr->wq, &res->work, 0);
+	mod_delayed_work(sffs_res_wq(res), &res->work, 0);
 }
 
 /* Under the manager's lock, so that the resource cannot go before it is queued. */
@@ -419,7 +426,7 @@ static bool sffs_res_stage(struct sffs_resource *res, enum sffs_lock_action acti
 	return true;
 }
 
-static void sffs_res_begin(struct sffs_resource *res, struct sffs_res_run *run)
+static void sffs_res_id(struct sffs_resource *res, struct sffs_res_run *run)
 {
 	struct sffs_lockmgr *mgr = res->mgr;
 
@@ -433,6 +440,11 @@ static void sffs_res_begin(struct sffs_resource *res, struct sffs_res_run *run)
 		.view = run->view,
 	};
 	sffs_res_view(res, run);
+}
+
+static void sffs_res_begin(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	sffs_res_id(res, run);
 	spin_lock_irq(&res->lock);
 	if (res->error && !res->core.waiting[SFFS_LOCK_SHARED] &&
 	    !res->core.waiting[SFFS_LOCK_EXCLUSIVE])
@@ -513,6 +525,7 @@ static void sffs_res_work(struct work_struct *work)
 {
 	struct sffs_resource *res = container_of(to_delayed_work(work), struct sffs_resource, work);
 	struct sffs_lockmgr *mgr = res->mgr;
+	struct workqueue_struct *wq = sffs_res_wq(res);
 	struct sffs_res_run *run = kmalloc(sizeof(*run), GFP_NOFS);
 	int ms = POLL_MS_MAX;
 
@@ -524,7 +537,7 @@ static void sffs_res_work(struct work_struct *work)
 	if (ms < 0 && sffs_res_free(res))
 		return;
 	if (ms >= 0)
-		queue_delayed_work(mgr->wq, &res->work, msecs_to_jiffies(ms));
+		queue_delayed_work(wq, &res->work, msecs_to_jiffies(ms));
 }
 
 /* ---- Tasks ---- */
@@ -679,6 +692,69 @@ bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode)
 	return !err;
 }
 
+/**
+ * sffs_res_try_new() - begin to use the lock of an inode that is being made, exclusively
+ * @res: its resource; nothing is cached under it
+ *
+ * Context: does not wait for anybody.
+ * Return: whether it is held, and may be used.
+ */
+bool sffs_res_try_new(struct sffs_resource *res)
+{
+	sffs_delegate_try_new(res);
+	return sffs_res_trylock(res, SFFS_LOCK_EXCLUSIVE);
+}
+
+/* Does the record name nobody else who counts? */
+static bool sffs_res_only(struct sffs_resource *res)
+{
+	struct sffs_res_run *run = kmalloc(sizeof(*run), GFP_NOFS);
+	bool only = false;
+
+	if (!run)
+		return false;
+	sffs_res_id(res, run);
+	if (!sffs_res_image(res, &run->rec, res->sector) && !sffs_res_check(res, run))
+		only = !((le64_to_cpu(run->rec.holders) | le64_to_cpu(run->rec.waiters)) &
+			 ~BIT_ULL(run->id.slot) & ~sffs_lockrec_stale(&run->id, &run->rec));
+	kfree(run);
+	return only;
+}
+
+/**
+ * sffs_res_last() - take an open record exclusively, if nobody else has the file open
+ * @res: the record
+ *
+ * Context: sleeps, for some seconds if another node is just about to open it.
+ * Return: whether this node has it now; there is no use to be ended.
+ */
+bool sffs_res_last(struct sffs_resource *res)
+{
+	struct sffs_res_user *new = NULL;
+	int err = -EAGAIN;
+
+	if (!sffs_res_trylock(res, SFFS_LOCK_EXCLUSIVE)) {
+		if (!sffs_res_only(res))
+			return false;
+		spin_lock_irq(&res->lock);
+		res->core.waiting[SFFS_LOCK_EXCLUSIVE]++;
+		spin_unlock_irq(&res->lock);
+		sffs_res_kick(res);
+		if (!wait_event_timeout(res->wait,
+					sffs_res_try(res, SFFS_LOCK_EXCLUSIVE, &new, &err),
+					LAST_SECONDS * HZ)) {
+			spin_lock_irq(&res->lock);
+			res->core.waiting[SFFS_LOCK_EXCLUSIVE]--;
+			spin_unlock_irq(&res->lock);
+			sffs_res_kick(res);
+		}
+		if (err)
+			return false;
+	}
+	sffs_res_unlock(res, SFFS_LOCK_EXCLUSIVE);
+	return true;
+}
+
 /* One use less of the task, or of any where another task ends it. */
 static struct sffs_res_user *sffs_res_end_user(struct sffs_resource *res)
 {
@@ -816,13 +892,15 @@ struct sffs_lockmgr *sffs_lockmgr_start(const struct sffs_lockmgr_setup *setup)
 		mgr->view[i].state = SFFS_SLOT_UNKNOWN;
 	mgr->view[setup->slot] = (struct sffs_slot_view){ SFFS_SLOT_LIVE, setup->incarnation };
 	mgr->wq = alloc_workqueue("sffs_lock", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!mgr->wq)
-		goto free;
-	err = sffs_mail_start(mgr);
+	mgr->wq_first = alloc_workqueue("sffs_lock1", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (mgr->wq && mgr->wq_first)
+		err = sffs_mail_start(mgr);
 	if (!err)
 		return mgr;
-	destroy_workqueue(mgr->wq);
-free:
+	if (mgr->wq_first)
+		destroy_workqueue(mgr->wq_first);
+	if (mgr->wq)
+		destroy_workqueue(mgr->wq);
 	kvfree(mgr);
 	return ERR_PTR(err);
 }
@@ -863,6 +941,7 @@ int sffs_lockmgr_stop(struct sffs_lockmgr *mgr)
 void sffs_lockmgr_free(struct sffs_lockmgr *mgr)
 {
 	sffs_mail_stop(mgr);
+	destroy_workqueue(mgr->wq_first);
 	destroy_workqueue(mgr->wq);
 	kvfree(mgr);
 }

@@ -184,7 +184,8 @@ struct sffs_lockmgr_setup {
 /**
  * struct sffs_lockmgr - the lock manager of one mount
  * @setup: as given
- * @wq: the workers, and the mail
+ * @wq: the workers
+ * @wq_first: those of groups and of fixed locks, which the others may wait for, and the mail
  * @lock: covers what follows, up to @idle
  * @table: resources by type and number
  * @lru: those without references, the longest unused first
@@ -206,6 +207,7 @@ struct sffs_lockmgr_setup {
 struct sffs_lockmgr {
 	struct sffs_lockmgr_setup setup;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *wq_first;
 	spinlock_t lock;	/* see above */
 	struct hlist_head table[1 << SFFS_RES_BITS];
 	struct list_head lru;
@@ -236,6 +238,8 @@ struct sffs_resource *sffs_res_get(struct sffs_lockmgr *mgr, unsigned int type, 
 void sffs_res_put(struct sffs_resource *res);
 int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool killable);
 bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode);
+bool sffs_res_try_new(struct sffs_resource *res);
+bool sffs_res_last(struct sffs_resource *res);
 void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode);
 void sffs_res_keep(struct sffs_resource *res, unsigned int ms);
 void sffs_res_own(struct sffs_resource *res, void *owner);
@@ -256,6 +260,7 @@ bool sffs_delegated_type(unsigned int type);
 int sffs_delegate_attach(struct sffs_resource *res);
 void sffs_delegate_detach(struct sffs_resource *res);
 bool sffs_delegate_use(struct sffs_resource *res, enum sffs_lock_mode mode, bool again);
+void sffs_delegate_try_new(struct sffs_resource *res);
 bool sffs_delegate_unuse(struct sffs_resource *res, enum sffs_lock_mode mode);
 bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, int *err);
 void sffs_delegate_ask(struct sffs_resource *res, struct sffs_res_run *run,

@@ -40,6 +40,7 @@ static int sffs_check_links(struct inode *inode)
 static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
 	struct inode *inode = NULL;
+	struct dentry *other;
 	u64 ino;
 	int err;
 
@@ -56,15 +57,19 @@ static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsi
 	} else if (err != -ENOENT) {
 		inode = ERR_PTR(err);
 	}
-	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
 	if (!IS_ERR_OR_NULL(inode)) {
 		err = sffs_check_links(inode);
 		if (err) {
 			iput(inode);
-			return ERR_PTR(err);
+			inode = ERR_PTR(err);
 		}
 	}
-	return d_splice_alias(inode, dentry);
+	sffs_dentry_true(dentry, dir);
+	other = d_splice_alias(inode, dentry);
+	if (!IS_ERR_OR_NULL(other))
+		sffs_dentry_true(other, dir);
+	sffs_unlock(&SFFS_I(dir)->lock, SFFS_LOCK_SHARED);
+	return other;
 }
 
 /* ---- Making ---- */
@@ -209,10 +214,37 @@ static int sffs_make_quota(struct sffs_make *mk)
 	return sffs_quota_check(sb, ids, &blocks, 1);
 }
 
+/* One try; -EAGAIN: with another number, or when the lock of this one has been waited for. */
+static int sffs_make_once(struct sffs_make *mk, struct inode **result)
+{
+	int err, err2;
+
+	sffs_tx_init(&mk->tx, mk->dir->i_sb);
+	err = sffs_plan_inode(&mk->tx, mk->dir, mk->mode);
+	if (!err)
+		err = sffs_tx_reserve(&mk->tx, SFFS_I(mk->dir)->bh->b_blocknr,
+				      2 * SFFS_TREE_BLOCKS + SFFS_XATTR_NEW_BLOCKS);
+	if (err) {
+		sffs_tx_cancel(&mk->tx);
+		return err;
+	}
+	err = sffs_tx_start(&mk->tx, SFFS_NAME_CREDITS + SFFS_XATTR_NEW_BLOCKS);
+	if (err)
+		return err;
+	err = sffs_make_started(mk, result);
+	err2 = sffs_tx_stop(&mk->tx);
+	err = err ?: err2;
+	if (*result)
+		sffs_unlock(&SFFS_I(*result)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err && *result)
+		discard_new_inode(*result);
+	return err;
+}
+
 static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
 {
-	struct super_block *sb = mk->dir->i_sb;
-	int err, err2;
+	struct sffs_resource *held = NULL, *last;
+	int err;
 
 	*result = NULL;
 	err = sffs_make_quota(mk);
@@ -221,26 +253,18 @@ static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
 	err = posix_acl_create(mk->dir, &mk->mode, &mk->default_acl, &mk->acl);
 	if (err)
 		return err;
-	err = sffs_orphan_room(sb);
+	err = sffs_orphan_room(mk->dir->i_sb);
 	if (err)
 		goto acl;
-	sffs_tx_init(&mk->tx, sb);
-	err = sffs_plan_inode(&mk->tx, mk->dir, mk->mode);
-	if (!err)
-		err = sffs_tx_reserve(&mk->tx, SFFS_I(mk->dir)->bh->b_blocknr,
-				      2 * SFFS_TREE_BLOCKS + SFFS_XATTR_NEW_BLOCKS);
-	if (err) {
-		sffs_tx_cancel(&mk->tx);
-		goto acl;
-	}
-	err = sffs_tx_start(&mk->tx, SFFS_NAME_CREDITS + SFFS_XATTR_NEW_BLOCKS);
-	if (err)
-		goto acl;
-	err = sffs_make_started(mk, result);
-	err2 = sffs_tx_stop(&mk->tx);
-	err = err ?: err2;
-	if (err && *result)
-		discard_new_inode(*result);
+	do {
+		mk->tx.wanted = NULL;
+		err = sffs_make_once(mk, result);
+		last = held;
+		held = NULL;
+		if (mk->tx.wanted)
+			err = sffs_lock_wanted(&mk->tx, err, &held);
+		sffs_lock_end_wanted(last);
+	} while (held);
 acl:
 	posix_acl_release(mk->acl);
 	posix_acl_release(mk->default_acl);
@@ -261,8 +285,11 @@ static int sffs_make(struct mnt_idmap *idmap, struct inode *dir, struct dentry *
 	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
-	err = sffs_make_inode(&mk, &inode);
+	err = sffs_dentry_check(dir, dentry);
+	if (!err)
+		err = sffs_make_inode(&mk, &inode);
 	if (!err) {
+		sffs_dentry_true(dentry, dir);
 		d_instantiate_new(dentry, inode);
 		if (IS_DIRSYNC(dir))
 			err = sffs_sync_inode(dir, false);
@@ -356,6 +383,11 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_dir;
+	err = sffs_dentry_check(dir, dentry);
+	if (!err && !inode->i_nlink && !(inode->i_state & I_LINKABLE))
+		err = -ENOENT;	/* its last name went elsewhere */
+	if (err)
+		goto unlock;
 	sffs_tx_init(&tx, dir->i_sb);
 	err = sffs_tx_reserve(&tx, SFFS_I(dir)->bh->b_blocknr, SFFS_TREE_BLOCKS);
 	if (!err)
@@ -369,6 +401,7 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 		err = sffs_sync_inode(dir, false);
 	if (!err) {
 		ihold(inode);
+		sffs_dentry_true(dentry, dir);
 		d_instantiate(dentry, inode);
 	}
 unlock:
@@ -428,7 +461,7 @@ static int sffs_unlink(struct inode *dir, struct dentry *dentry)
 	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_dir;
-	err = sffs_check_links(inode);
+	err = sffs_dentry_check(dir, dentry) ?: sffs_check_links(inode);
 	if (err)
 		goto unlock;
 	err = -ENOTEMPTY;
@@ -582,6 +615,7 @@ static int sffs_rename_old_name(struct sffs_rename *r)
 		return err;
 	err = sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, whiteout->i_ino, DT_CHR) ?:
 	      sffs_store_inode(&r->tx, whiteout);
+	sffs_unlock(&SFFS_I(whiteout)->lock, SFFS_LOCK_EXCLUSIVE);
 	unlock_new_inode(whiteout);
 	iput(whiteout);
 	return err;
@@ -640,6 +674,9 @@ static int sffs_rename_locked(struct sffs_rename *r)
 {
 	int err, err2;
 
+	err = sffs_dentry_check(r->old_dir, r->old) ?: sffs_dentry_check(r->new_dir, r->new);
+	if (err)
+		return err;
 	if (r->target && S_ISDIR(r->target->i_mode) && !(r->flags & RENAME_EXCHANGE) &&
 	    !sffs_dir_empty(r->target))
 		return -ENOTEMPTY;
@@ -678,6 +715,11 @@ static int sffs_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct de
 	err = sffs_rename_locked(&r);
 	if (!err && (IS_DIRSYNC(old_dir) || IS_DIRSYNC(new_dir)))
 		err = sffs_sync_inode(new_dir, false);
+	/* They change places when this returns. */
+	if (!err) {
+		sffs_dentry_true(old_dentry, new_dir);
+		sffs_dentry_true(new_dentry, old_dir);
+	}
 	sffs_rename_unlock(&r);
 	return err;
 }

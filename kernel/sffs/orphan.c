@@ -13,7 +13,7 @@
 
 static struct buffer_head *sffs_orphan_block(struct super_block *sb, u64 block, u32 slot)
 {
-	return sffs_read_meta(sb, block, SFFS_MAGIC_ORPHAN, slot, 0);
+	return sffs_read_slot_block(sb, block, SFFS_MAGIC_ORPHAN, slot);
 }
 
 static struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
@@ -21,8 +21,8 @@ static struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
 
-	return sffs_read_meta(sb, le64_to_cpu(raw->slot_area_block[slot]),
-			      SFFS_MAGIC_SLOT_AREA, slot, 0);
+	return sffs_read_slot_block(sb, le64_to_cpu(raw->slot_area_block[slot]),
+				    SFFS_MAGIC_SLOT_AREA, slot);
 }
 
 /* Bound on the length of a table's chain, against loops: a million entries. */
@@ -93,7 +93,7 @@ static int sffs_orphan_grow(struct super_block *sb)
 	err = sffs_tx_access(&tx, area) ?: sffs_alloc_meta(&tx, 0, &block);
 	if (err)
 		goto release;
-	bh = sffs_tx_create(&tx, block, SFFS_MAGIC_ORPHAN, sbi->slot, 0);
+	bh = sffs_tx_create(&tx, NULL, block, SFFS_MAGIC_ORPHAN, 0);
 	err = PTR_ERR_OR_ZERO(bh);
 	if (err)
 		goto release;
@@ -221,18 +221,27 @@ static int sffs_orphan_clear(struct sffs_tx *tx, u64 block, u32 slot, u32 index)
 	return err;
 }
 
+/* May this node change a slot's table? It is its own, or recovery has fallen to it. */
+static bool sffs_orphan_mine(const struct sffs_sb_info *sbi, u32 slot)
+{
+	return sbi->local || slot == sbi->slot || slot == READ_ONCE(sbi->orphan_slot);
+}
+
 /* Take an inode off the table that lists it. The caller stores the inode. */
 int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct sffs_inode_info *si = SFFS_I(inode);
-	int err;
+	int err = 0;
 
 	if (!si->orphan)
 		return 0;
-	mutex_lock(&sbi->orphan_mutex);
-	err = sffs_orphan_clear(tx, si->orphan_block, si->orphan - 1, si->orphan_index);
-	mutex_unlock(&sbi->orphan_mutex);
+	/* Another node's table is changed by that alone; without its inode an entry is void. */
+	if (sffs_orphan_mine(sbi, si->orphan - 1)) {
+		mutex_lock(&sbi->orphan_mutex);
+		err = sffs_orphan_clear(tx, si->orphan_block, si->orphan - 1, si->orphan_index);
+		mutex_unlock(&sbi->orphan_mutex);
+	}
 	si->orphan = 0;
 	si->orphan_block = 0;
 	si->orphan_index = 0;
@@ -288,12 +297,14 @@ static int sffs_orphan_finish(struct super_block *sb, u64 block, u32 slot, u32 i
 int sffs_orphan_recover(struct super_block *sb, u32 slot)
 {
 	struct buffer_head *bh = sffs_slot_area(sb, slot);
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	u64 block;
 	u32 i, n;
 	int err = 0;
 
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
+	WRITE_ONCE(sbi->orphan_slot, slot);
 	block = le64_to_cpu(((struct sffs_slot_area *)bh->b_data)->orphan_block);
 	brelse(bh);
 	for (n = 0; block && !err && n < SFFS_ORPHAN_CHAIN; n++) {
@@ -301,8 +312,9 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot)
 		u64 next;
 
 		bh = sffs_orphan_block(sb, block, slot);
-		if (IS_ERR(bh))
-			return PTR_ERR(bh);
+		err = PTR_ERR_OR_ZERO(bh);
+		if (err)
+			break;
 		ob = (struct sffs_orphan_block *)bh->b_data;
 		for (i = 0; i < SFFS_ORPHANS_PER_BLOCK && !err; i++) {
 			struct sffs_orphan entry = ob->entry[i];
@@ -314,5 +326,53 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot)
 		brelse(bh);
 		block = next;
 	}
+	WRITE_ONCE(sbi->orphan_slot, sbi->slot);
 	return err;
+}
+
+/* ---- Inodes without links that reclaim has come upon ---- */
+
+struct sffs_reaped {
+	struct llist_node node;
+	u64 ino;
+};
+
+/**
+ * sffs_reap_later() - in reclaim, leave the end of an inode without links to a worker
+ * @inode: the inode, which is being evicted
+ *
+ * Reclaim may not wait for cluster locks. An inode that the worker does not come to know stays
+ * in an orphan table.
+ *
+ * Return: whether it was left.
+ */
+bool sffs_reap_later(struct inode *inode)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(inode->i_sb);
+	struct sffs_reaped *r;
+
+	if (!sbi->shared || !(current->flags & PF_MEMALLOC))
+		return false;
+	r = kmalloc(sizeof(*r), GFP_NOWAIT | __GFP_NOWARN);
+	if (!r)
+		return true;
+	r->ino = inode->i_ino;
+	if (llist_add(&r->node, &sbi->reaped))
+		queue_work(system_unbound_wq, &sbi->reap_work);
+	return true;
+}
+
+void sffs_reap_work(struct work_struct *work)
+{
+	struct sffs_sb_info *sbi = container_of(work, struct sffs_sb_info, reap_work);
+	struct sffs_reaped *r, *next;
+
+	llist_for_each_entry_safe(r, next, llist_del_all(&sbi->reaped), node) {
+		struct inode *inode = sffs_iget(sbi->sb, r->ino);
+
+		/* The last iput() frees it, unless its number is another inode's by now. */
+		if (!IS_ERR(inode))
+			iput(inode);
+		kfree(r);
+	}
 }

@@ -53,8 +53,8 @@ static struct buffer_head *sffs_qchange_read(struct super_block *sb, u32 slot, u
 	const struct sffs_super *raw = (struct sffs_super *)SFFS_SB(sb)->super_bh->b_data;
 	u64 area = le64_to_cpu(raw->slot_area_block[slot]);
 
-	return sffs_read_meta(sb, area + 1 + le32_to_cpu(raw->reclaim_blocks) + n,
-			      SFFS_MAGIC_QCHANGE, slot, 0);
+	return sffs_read_slot_block(sb, area + 1 + le32_to_cpu(raw->reclaim_blocks) + n,
+				    SFFS_MAGIC_QCHANGE, slot);
 }
 
 /* Put an identifier's changes into its entry, or clear that with @dq->entry given up. */
@@ -188,7 +188,7 @@ static struct buffer_head *sffs_quota_block(struct inode *file, u32 id)
 		return ERR_PTR(err);
 	if (!map.block)
 		return NULL;
-	return sffs_read_any(file->i_sb, map.block, SFFS_MAGIC_QUOTA, file->i_ino);
+	return sffs_read_any(&SFFS_I(file)->lock, map.block, SFFS_MAGIC_QUOTA);
 }
 
 static struct sffs_quota *sffs_quota_entry(struct buffer_head *bh, u32 id)
@@ -235,6 +235,21 @@ static int sffs_quota_read(struct sffs_quota_info *q, int type, u32 id)
 	return err;
 }
 
+/* The quota lock is given up: what the files have may change. */
+void sffs_quota_forget(struct super_block *sb)
+{
+	struct sffs_quota_info *q = SFFS_SB(sb)->quota;
+	struct sffs_dquot *dq;
+	unsigned int i;
+
+	if (!q)
+		return;
+	mutex_lock(&q->lock);
+	hash_for_each(q->ids, i, dq, hash)
+		dq->loaded = false;
+	mutex_unlock(&q->lock);
+}
+
 /* With a block reserved: make the block of an identifier, in a hole. */
 static struct buffer_head *sffs_quota_make_block(struct sffs_tx *tx, struct inode *file, u32 id)
 {
@@ -246,7 +261,7 @@ static struct buffer_head *sffs_quota_make_block(struct sffs_tx *tx, struct inod
 	err = sffs_alloc_meta(tx, SFFS_I(file)->bh->b_blocknr, &block);
 	if (err)
 		return ERR_PTR(err);
-	bh = sffs_tx_create(tx, block, SFFS_MAGIC_QUOTA, file->i_ino, 0);
+	bh = sffs_tx_create(tx, &SFFS_I(file)->lock, block, SFFS_MAGIC_QUOTA, 0);
 	if (IS_ERR(bh))
 		return bh;
 	down_write(&SFFS_I(file)->tree_sem);

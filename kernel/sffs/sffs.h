@@ -44,19 +44,29 @@ struct sffs_gate;
 struct sffs_lockmgr;
 struct sffs_lun;
 struct sffs_node;
+struct sffs_lose;
 struct sffs_resource;
 struct sffs_tx;
 
 /* ---- Cluster locks: lock.c ---- */
+
+/* sffs_lock.cache, a bit each */
+#define SFFS_CACHE_STALE	0	/* nothing that is in memory counts */
+#define SFFS_CACHE_FILLING	1	/* held while sffs_cache_fill() reads */
+#define SFFS_CACHE_DEAD		2	/* the inode was freed elsewhere: -ESTALE for ever */
+#define SFFS_CACHE_DIRTY	3	/* was used exclusively since it was last flushed */
+#define SFFS_CACHE_LEAVING	4	/* is being given up by lose.c */
 
 /**
  * struct sffs_lock - this node's part of one lock resource
  * @sbi: the mount
  * @number: resource number, as enum sffs_lock_type says
  * @type: enum sffs_lock_type
- * @stale: the node holds the lock, or will, but what is in memory is to be read again
  * @res: the lock manager's part; NULL before the first use, and with -o local
- * @uses: with -o local: tasks that use it, by mode
+ * @uses: with -o local: tasks and asynchronous requests that use it, by mode
+ * @cache: SFFS_CACHE_*
+ * @period: of the lock: another one, never used before on this mount, with each drop
+ * @known: blocks of the resource that were read or written in this period, by number
  *
  * The lock belongs to the node: any number of tasks may use one that the node
  * holds, in both modes, and exclude each other by i_rwsem, tree_sem or the
@@ -71,14 +81,19 @@ struct sffs_tx;
  * journal may have blocks that were changed under the lock, so that is flushed. @res is
  * set once, by cmpxchg(), after the resource has its owner; there is one owner at a time,
  * for there is one inode of a number at a time.
+ *
+ * What memory has of the resource counts only while the lock is held and not stale; cache.c
+ * says how it is given up and filled again.
  */
 struct sffs_lock {
 	struct sffs_sb_info *sbi;
 	u64 number;
 	u8 type;
-	bool stale;
 	struct sffs_resource *res;
 	atomic_t uses[3];
+	unsigned long cache;
+	unsigned long period;
+	struct xarray known;
 };
 
 void sffs_lock_init(struct sffs_lock *lock, struct sffs_sb_info *sbi, unsigned int type,
@@ -87,10 +102,43 @@ void sffs_lock_exit(struct sffs_lock *lock);
 int sffs_lock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode);
 bool sffs_trylock(struct sffs_lock *lock, enum sffs_lock_mode mode);
+bool sffs_lock_last(struct sffs_lock *lock);
 void sffs_unlock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 void sffs_lock_keep(struct sffs_lock *lock, unsigned int ms);
+int sffs_lock_number(struct sffs_tx *tx, u64 ino);
+bool sffs_lock_new(struct sffs_tx *tx, struct sffs_lock *lock);
+int sffs_lock_wanted(struct sffs_tx *tx, int err, struct sffs_resource **held);
+void sffs_lock_end_wanted(struct sffs_resource *held);
 int sffs_locks_start(struct sffs_sb_info *sbi);
 void sffs_locks_stop(struct sffs_sb_info *sbi);
+
+/* ---- What is cached under a lock: cache.c ---- */
+
+int sffs_cache_commit(struct sffs_sb_info *sbi);
+int sffs_cache_flush(struct sffs_lock *lock);
+void sffs_cache_unmap(struct sffs_lock *lock);
+void sffs_cache_drop(struct sffs_lock *lock);
+int sffs_cache_fill(struct sffs_lock *lock);
+void sffs_cache_know(struct sffs_lock *lock, u64 block);
+bool sffs_cache_known(struct sffs_lock *lock, struct buffer_head *bh);
+
+/* lose.c: locks that are lost for a test */
+bool sffs_lose_wanted(void);
+int sffs_lose_start(struct sffs_sb_info *sbi);
+void sffs_lose_stop(struct sffs_sb_info *sbi);
+void sffs_lose_get(struct sffs_lock *lock, enum sffs_lock_mode mode);
+bool sffs_lose_try(struct sffs_lock *lock, enum sffs_lock_mode mode);
+void sffs_lose_init(struct dentry *folder);
+
+/* dentry.c: names are true only in the period of their directory's lock */
+extern const struct dentry_operations sffs_dentry_ops;
+void sffs_dentry_true(struct dentry *dentry, struct inode *dir);
+int sffs_dentry_check(struct inode *dir, struct dentry *dentry);
+
+static inline bool sffs_cache_stale(const struct sffs_lock *lock)
+{
+	return test_bit_acquire(SFFS_CACHE_STALE, &lock->cache);
+}
 
 /* ---- The gate: gate.c ---- */
 
@@ -196,11 +244,17 @@ void sffs_gate_exit(void);
  * @free_wait: woken when there are none, and when freed extents have been committed
  * @reclaim_pause: none are chosen before that time, in jiffies
  * @conv_wq: converts unwritten extents after writeback
+ * @reap_work: frees inodes without links that reclaim has found
+ * @reaped: their numbers
+ * @orphan_slot: whose orphan table is being worked off; else the own one
  * @orphan_mutex: covers the slot's orphan table, and the next three
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
  * @doubt: a host crashed since the last mount: of groups as they are first seen
+ * @shared: locks may be given up, so what memory has counts only under them, see cache.c
+ * @periods: the last period of a lock
+ * @lose: takes locks away, for tests; NULL if it does not, see lose.c
  * @fixed: the fixed locks
  * @quota_wanted: types of quota that mount options name, a bit each
  * @quota: what is kept about users, groups and projects, or NULL
@@ -236,6 +290,7 @@ struct sffs_sb_info {
 	u64 root_ino;
 	bool local;
 	bool nofence;
+	bool shared;
 	bool inline_data;
 	bool doubt;
 	unsigned int quota_wanted;
@@ -261,8 +316,11 @@ struct sffs_sb_info {
 	unsigned long reclaim_pause;
 
 	struct workqueue_struct *conv_wq;
+	struct work_struct reap_work;
+	struct llist_head reaped;
 
 	struct mutex orphan_mutex;	/* the orphan list of the slot */
+	u32 orphan_slot;
 	u64 orphan_table;
 	u64 orphan_spare;
 	u32 orphan_free;
@@ -272,6 +330,9 @@ struct sffs_sb_info {
 	u32 heartbeat_ms;
 	u32 lease_ms;
 	time64_t mounted_sec;
+
+	atomic_long_t periods;
+	struct sffs_lose *lose;
 
 	struct sffs_lock fixed[4];
 };
@@ -358,6 +419,7 @@ static inline u8 sffs_format(const struct inode *inode)
 struct inode *sffs_alloc_inode(struct super_block *sb);
 void sffs_free_inode(struct inode *inode);
 struct inode *sffs_iget(struct super_block *sb, u64 ino);
+int sffs_reload_inode(struct inode *inode);
 void sffs_set_ops(struct inode *inode);
 int sffs_store_inode(struct sffs_tx *tx, struct inode *inode);
 void sffs_dirty_inode(struct inode *inode, int flags);
@@ -397,6 +459,8 @@ int sffs_orphan_room(struct super_block *sb);
 int sffs_orphan_add(struct sffs_tx *tx, struct inode *inode);
 int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode);
 int sffs_orphan_recover(struct super_block *sb, u32 slot);
+bool sffs_reap_later(struct inode *inode);
+void sffs_reap_work(struct work_struct *work);
 
 /* ---- Allocation groups: group.c, alloc.c ---- */
 
@@ -478,6 +542,7 @@ int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
 void sffs_groups_publish(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
 void sffs_groups_exit(struct sffs_sb_info *sbi);
 int sffs_group_load(struct sffs_group_info *g);
+int sffs_group_reload(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
 				      struct sffs_tx *tx);
@@ -511,7 +576,11 @@ void sffs_busy_drop_all(struct sffs_sb_info *sbi);
  * @nr: groups in use in @group
  * @quota_sync: moves changes of quota into the files, or makes none
  * @urgent: gives space back or completes I/O, so may use the last blocks of a group
- * @group: in ascending order once started; what is reserved in each
+ * @number: of the inode that is made: the lock, used exclusively, until that has it
+ * @wanted: the lock of a number that is to be waited for before the transaction is tried
+ *	again, with a reference
+ * @group: in ascending order once started; what is reserved in each, and in which period
+ *	of its lock
  * @space_group: where sffs_alloc() takes blocks
  * @inode_group: where sffs_new_inode() takes the number
  *
@@ -525,10 +594,13 @@ struct sffs_tx {
 	unsigned int nr;
 	bool quota_sync;
 	bool urgent;			/* may use what others must leave free */
+	struct sffs_resource *number;
+	struct sffs_resource *wanted;
 	struct {
 		struct sffs_group_info *g;
 		u32 reserved;
 		u32 inodes;
+		unsigned long period;
 		bool locked;
 	} group[SFFS_TX_GROUPS];
 	struct sffs_group_info *space_group;
@@ -537,6 +609,7 @@ struct sffs_tx {
 
 void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb);
 int sffs_tx_add_group(struct sffs_tx *tx, u64 block);
+int sffs_tx_promised(struct sffs_tx *tx, struct sffs_group_info *g);
 bool sffs_tx_has_group(struct sffs_tx *tx, u64 block);
 int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks);
 int sffs_tx_start(struct sffs_tx *tx, unsigned int credits);
@@ -544,15 +617,15 @@ int sffs_tx_stop(struct sffs_tx *tx);
 void sffs_tx_cancel(struct sffs_tx *tx);
 int sffs_tx_access(struct sffs_tx *tx, struct buffer_head *bh);
 void sffs_tx_dirty(struct sffs_tx *tx, struct buffer_head *bh);
-struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
-				   u32 generation);
-struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
-				      u32 generation);
+struct buffer_head *sffs_tx_create(struct sffs_tx *tx, struct sffs_lock *lock, u64 block,
+				   u32 magic, u32 generation);
+struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, struct sffs_lock *lock, u64 block,
+				      u32 magic, u32 generation);
 int sffs_tx_revoke(struct sffs_tx *tx, u64 block);
 
-struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic, u64 owner,
-				   u32 generation);
-struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, u64 owner);
+struct buffer_head *sffs_read_meta(struct sffs_lock *lock, u64 block, u32 magic, u32 generation);
+struct buffer_head *sffs_read_any(struct sffs_lock *lock, u64 block, u32 magic);
+struct buffer_head *sffs_read_slot_block(struct super_block *sb, u64 block, u32 magic, u32 slot);
 bool sffs_leaf_valid(const struct buffer_head *bh);
 void sffs_set_leaf_valid(struct buffer_head *bh);
 void sffs_frozen(struct jbd2_buffer_trigger_type *type, struct buffer_head *bh, void *data,
@@ -659,6 +732,7 @@ extern const struct quotactl_ops sffs_quotactl_ops;
 int sffs_quota_start(struct super_block *sb);
 int sffs_quota_recover(struct super_block *sb, u32 slot);
 void sffs_quota_stop(struct super_block *sb);
+void sffs_quota_forget(struct super_block *sb);
 void sffs_quota_enforce(struct super_block *sb);
 int sffs_quota_sync(struct super_block *sb);
 int sffs_quota_room(struct super_block *sb);

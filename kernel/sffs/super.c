@@ -284,6 +284,8 @@ static void sffs_init_sb(struct super_block *sb, struct sffs_sb_info *sbi)
 
 	sb->s_magic = SFFS_MAGIC_SUPER;
 	sb->s_op = &sffs_super_ops;
+	if (sbi->shared)
+		sb->s_d_op = &sffs_dentry_ops;
 	sb->s_xattr = sffs_xattr_handlers;
 	sb->s_export_op = &sffs_export_ops;
 	sb->s_qcop = &sffs_quotactl_ops;
@@ -351,6 +353,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sbi->sb = sb;
 	sbi->local = opt->local;
 	sbi->nofence = opt->nofence;
+	sbi->shared = !opt->local || sffs_lose_wanted();
 	sbi->quota_wanted = opt->quota;
 	if (!fc->source)
 		return invalf(fc, "no device");
@@ -389,6 +392,8 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		err = sffs_slot_take(sb, dead);
 	if (!err)
 		err = sffs_set_root(sb, fc);
+	if (!err)
+		err = sffs_lose_start(sbi);
 	if (!err)
 		sffs_netlink_add(sbi);
 	return err;
@@ -482,6 +487,8 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_WORK(&sbi->free_work, sffs_free_work);
 	init_waitqueue_head(&sbi->free_wait);
 	sbi->reclaim_pause = jiffies;
+	INIT_WORK(&sbi->reap_work, sffs_reap_work);
+	init_llist_head(&sbi->reaped);
 	sbi->trigger.t_frozen = sffs_frozen;
 	sbi->conv_wq = alloc_workqueue("sffs", WQ_MEM_RECLAIM | WQ_FREEZABLE, 0);
 	if (!sbi->conv_wq) {
@@ -535,6 +542,10 @@ static void sffs_kill_sb(struct super_block *sb)
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	bool told = sbi && sffs_netlink_del(sbi);
 
+	if (sbi) {
+		sffs_lose_stop(sbi);
+		flush_work(&sbi->reap_work);
+	}
 	kill_anon_super(sb);
 	/* A mount that failed after the slot was taken comes here without a root. */
 	if (sbi && sbi->journal)

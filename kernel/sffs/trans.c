@@ -117,40 +117,21 @@ void sffs_shutdown(struct super_block *sb, const char *why)
 	}
 }
 
-/**
- * sffs_read_meta() - read a metadata block and check that it is what it should be
- * @sb: the mount
- * @block: block number
- * @magic: kind of block
- * @owner: inode, group or slot that it belongs to
- * @generation: of the inode; zero for other owners
- *
- * Context: may sleep; the cluster lock of the block's resource is held.
- * Return: the buffer, or an error pointer: -EIO, -EFSCORRUPTED after a message.
- */
-struct buffer_head *sffs_read_meta(struct super_block *sb, u64 block, u32 magic, u64 owner,
-				   u32 generation)
-{
-	struct buffer_head *bh = sffs_read_any(sb, block, magic, owner);
-
-	if (!IS_ERR(bh) &&
-	    unlikely(((struct sffs_header *)bh->b_data)->generation != cpu_to_le32(generation))) {
-		sffs_damage(sb, block, "belongs to an inode %llu that no longer exists", owner);
-		brelse(bh);
-		return ERR_PTR(-EFSCORRUPTED);
-	}
-	return bh;
-}
-
 /* Inodes of a chunk that are read at once for who reads them in order. */
 #define SFFS_INODES_AHEAD	32U
 
 /* After a write that failed a buffer is newer than the disk, and must not be read over. */
+static bool sffs_write_failed(struct buffer_head *bh)
+{
+	if (likely(!buffer_write_io_error(bh)))
+		return false;
+	set_buffer_uptodate(bh);
+	return true;
+}
+
 static bool sffs_in_memory(struct buffer_head *bh)
 {
-	if (unlikely(buffer_write_io_error(bh)))
-		set_buffer_uptodate(bh);
-	return buffer_uptodate(bh);
+	return sffs_write_failed(bh) || buffer_uptodate(bh);
 }
 
 /* Begin to read a block that is not in memory; what was known about it is no longer. */
@@ -183,7 +164,7 @@ static void sffs_inodes_ahead(struct sffs_sb_info *sbi, u64 block, unsigned int 
 	struct blk_plug plug;
 	bool walked;
 
-	if (!sbi->local || !index)
+	if (sbi->shared || !index)
 		return;
 	bh = __find_get_block(sbi->bdev, block - 1, SFFS_BLOCK_SIZE);
 	walked = bh && buffer_uptodate(bh);
@@ -196,10 +177,33 @@ static void sffs_inodes_ahead(struct sffs_sb_info *sbi, u64 block, unsigned int 
 	blk_finish_plug(&plug);
 }
 
-/* The same for a block whose generation is not known: an inode itself. */
-struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, u64 owner)
+/*
+ * Have a block in memory as it is on disk, or newer. One that is known (see cache.c) is only
+ * looked at; else it is read, also if its buffer is up to date, unless the journal has it.
+ */
+static int sffs_read_buffer(struct sffs_lock *lock, struct buffer_head *bh, bool again)
 {
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	if (likely(!again && sffs_cache_known(lock, bh)))
+		return 0;
+	lock_buffer(bh);
+	if ((!again && sffs_cache_known(lock, bh)) || buffer_jbd(bh) || sffs_write_failed(bh)) {
+		sffs_cache_know(lock, bh->b_blocknr);
+		unlock_buffer(bh);
+		return 0;
+	}
+	clear_buffer_uptodate(bh);
+	clear_buffer_sffs_checked(bh);
+	clear_buffer_sffs_leaf(bh);
+	/* Before it is read: whoever changes it then will not have it read over. */
+	sffs_cache_know(lock, bh->b_blocknr);
+	return __bh_read(bh, REQ_META | REQ_PRIO, true);
+}
+
+static struct buffer_head *sffs_read_block(struct sffs_sb_info *sbi, struct sffs_lock *lock,
+					   u64 block, u32 magic, u64 owner)
+{
+	bool again = !lock && sbi->shared && owner != sbi->slot;
+	struct super_block *sb = sbi->sb;
 	struct buffer_head *bh;
 	struct sffs_header *h;
 
@@ -210,15 +214,11 @@ struct buffer_head *sffs_read_any(struct super_block *sb, u64 block, u32 magic, 
 	bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
 	if (unlikely(!bh))
 		return ERR_PTR(-ENOMEM);
-	if (!sffs_in_memory(bh)) {
-		clear_buffer_sffs_checked(bh);
-		clear_buffer_sffs_leaf(bh);
-		if (magic == SFFS_MAGIC_INODE)
-			sffs_inodes_ahead(sbi, block, sffs_ino_index(owner));
-		if (bh_read(bh, REQ_META | REQ_PRIO) < 0) {
-			brelse(bh);
-			return ERR_PTR(-EIO);
-		}
+	if (magic == SFFS_MAGIC_INODE && !buffer_uptodate(bh))
+		sffs_inodes_ahead(sbi, block, sffs_ino_index(owner));
+	if (unlikely(sffs_read_buffer(lock, bh, again) < 0)) {
+		brelse(bh);
+		return ERR_PTR(-EIO);
 	}
 	h = (struct sffs_header *)bh->b_data;
 	if (unlikely(!buffer_sffs_checked(bh))) {
@@ -240,6 +240,50 @@ bad:
 	return ERR_PTR(-EFSCORRUPTED);
 }
 
+static struct buffer_head *sffs_check_generation(struct super_block *sb, struct buffer_head *bh,
+						 u32 generation)
+{
+	const struct sffs_header *h;
+
+	if (IS_ERR(bh))
+		return bh;
+	h = (struct sffs_header *)bh->b_data;
+	if (likely(h->generation == cpu_to_le32(generation)))
+		return bh;
+	sffs_damage(sb, bh->b_blocknr, "belongs to an inode %llu that no longer exists",
+		    le64_to_cpu(h->owner));
+	brelse(bh);
+	return ERR_PTR(-EFSCORRUPTED);
+}
+
+/**
+ * sffs_read_any() - read a metadata block and check that it is what it should be
+ * @lock: the lock of the inode or the group that it belongs to, held
+ * @block: block number
+ * @magic: kind of block
+ *
+ * For a block whose generation is not known: an inode itself.
+ *
+ * Context: may sleep.
+ * Return: the buffer, or an error pointer: -EIO, -EFSCORRUPTED after a message.
+ */
+struct buffer_head *sffs_read_any(struct sffs_lock *lock, u64 block, u32 magic)
+{
+	return sffs_read_block(lock->sbi, lock, block, magic, lock->number);
+}
+
+/* The same with the inode's generation checked; it is zero for blocks of groups. */
+struct buffer_head *sffs_read_meta(struct sffs_lock *lock, u64 block, u32 magic, u32 generation)
+{
+	return sffs_check_generation(lock->sbi->sb, sffs_read_any(lock, block, magic), generation);
+}
+
+/* A block that only a slot's holder changes; those of others only their recovery reads. */
+struct buffer_head *sffs_read_slot_block(struct super_block *sb, u64 block, u32 magic, u32 slot)
+{
+	return sffs_check_generation(sb, sffs_read_block(SFFS_SB(sb), NULL, block, magic, slot), 0);
+}
+
 /* ---- Transactions ---- */
 
 void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb)
@@ -249,6 +293,8 @@ void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb)
 	tx->nr = 0;
 	tx->quota_sync = false;
 	tx->urgent = false;
+	tx->number = NULL;
+	tx->wanted = NULL;
 	tx->space_group = NULL;
 	tx->inode_group = NULL;
 }
@@ -270,6 +316,23 @@ static int sffs_tx_slot(struct sffs_tx *tx, struct sffs_group_info *g)
 	tx->group[tx->nr].inodes = 0;
 	tx->group[tx->nr].locked = false;
 	return tx->nr++;
+}
+
+/**
+ * sffs_tx_promised() - a group, held exclusively, promises something to a transaction
+ * @tx: transaction that has not started
+ * @g: the group, its mutex held
+ *
+ * Return: its index in @tx, or -EFSCORRUPTED.
+ */
+int sffs_tx_promised(struct sffs_tx *tx, struct sffs_group_info *g)
+{
+	int i = sffs_tx_slot(tx, g);
+
+	/* What is promised counts from the oldest on. */
+	if (i >= 0 && !tx->group[i].reserved && !tx->group[i].inodes)
+		tx->group[i].period = g->lock.period;
+	return i;
 }
 
 /**
@@ -319,24 +382,21 @@ static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u
 		return false;
 	if (READ_ONCE(g->free) < blocks)
 		return false;
+	if (sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE))
+		return false;
 	mutex_lock(&g->mutex);
 	if (sffs_group_avail(g) >= blocks + (tx->urgent ? 0 : sffs_group_kept(g))) {
+		i = sffs_tx_promised(tx, g);
+		ok = i >= 0;
+	}
+	if (ok) {
 		g->reserved += blocks;
-		ok = true;
+		tx->group[i].reserved += blocks;
+		tx->space_group = g;
 	}
 	mutex_unlock(&g->mutex);
-	if (!ok)
-		return false;
-	i = sffs_tx_slot(tx, g);
-	if (i < 0) {
-		mutex_lock(&g->mutex);
-		g->reserved -= blocks;
-		mutex_unlock(&g->mutex);
-		return false;
-	}
-	tx->group[i].reserved += blocks;
-	tx->space_group = g;
-	return true;
+	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	return ok;
 }
 
 /**
@@ -401,6 +461,22 @@ static void sffs_tx_release(struct sffs_tx *tx)
 	tx->space_group = NULL;
 }
 
+/* With the group's lock held again: has it what it promised, whoever had it meanwhile? */
+static bool sffs_tx_kept(struct sffs_tx *tx, unsigned int i)
+{
+	struct sffs_group_info *g = tx->group[i].g;
+	bool kept;
+
+	if (likely(tx->group[i].period == g->lock.period) ||
+	    (!tx->group[i].reserved && !tx->group[i].inodes))
+		return true;
+	mutex_lock(&g->mutex);
+	kept = g->free >= g->reserved + READ_ONCE(g->busy_blocks) &&
+	       g->free_inodes >= g->reserved_inodes;
+	mutex_unlock(&g->mutex);
+	return kept;
+}
+
 /* Insertion sort by group number: there are a handful. */
 static void sffs_tx_sort(struct sffs_tx *tx)
 {
@@ -417,7 +493,8 @@ static void sffs_tx_sort(struct sffs_tx *tx)
  * @credits: blocks that it may change
  *
  * Context: may sleep; the inodes' cluster locks are held, no folio is locked.
- * Return: 0 or an error; then everything planned has been given back.
+ * Return: 0; -ENOSPC also if another host has used up what was reserved; or an error. Then
+ * everything planned has been given back.
  */
 int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 {
@@ -443,6 +520,9 @@ int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 		if (err)
 			goto fail;
 		tx->group[i].locked = true;
+		err = sffs_tx_kept(tx, i) ? 0 : -ENOSPC;
+		if (err)
+			goto fail;
 	}
 	tx->handle = jbd2__journal_start(sbi->journal, credits, 0, credits, GFP_NOFS, 0, 0);
 	if (!IS_ERR(tx->handle))
@@ -507,16 +587,16 @@ static void sffs_block_init(struct buffer_head *bh, u32 magic, u64 owner, u32 ge
 /**
  * sffs_tx_create() - begin to use a free block as metadata
  * @tx: running transaction that allocated it
+ * @lock: of the inode or group that it belongs to; NULL: it is the own slot's
  * @block: block number
  * @magic: kind of block
- * @owner: what it belongs to
  * @generation: of the inode; zero for other owners
  *
  * Return: its buffer, zero but for the header, or an error pointer. The caller
  * fills it and calls sffs_tx_dirty().
  */
-struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
-				   u32 generation)
+struct buffer_head *sffs_tx_create(struct sffs_tx *tx, struct sffs_lock *lock, u64 block,
+				   u32 magic, u32 generation)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct buffer_head *bh = __getblk(sbi->bdev, block, SFFS_BLOCK_SIZE);
@@ -531,8 +611,9 @@ struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64
 		brelse(bh);
 		return ERR_PTR(err);
 	}
-	sffs_block_init(bh, magic, owner, generation);
+	sffs_block_init(bh, magic, lock ? lock->number : sbi->slot, generation);
 	set_buffer_uptodate(bh);
+	sffs_cache_know(lock, block);
 	unlock_buffer(bh);
 	jbd2_journal_set_triggers(bh, &sbi->trigger);
 	return bh;
@@ -541,9 +622,9 @@ struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64
 /**
  * sffs_tx_overwrite() - write a block of its own kind anew without reading it
  * @tx: running transaction
+ * @lock: of the inode; NULL for a backup of the super block
  * @block: an inode's block, which is metadata even while the inode is free
  * @magic: kind of block
- * @owner: what it belongs to
  * @generation: of the inode
  *
  * Unlike one that was just allocated, it may be part of the transaction that is
@@ -551,8 +632,8 @@ struct buffer_head *sffs_tx_create(struct sffs_tx *tx, u64 block, u32 magic, u64
  *
  * Return: as sffs_tx_create().
  */
-struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, u64 block, u32 magic, u64 owner,
-				      u32 generation)
+struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, struct sffs_lock *lock, u64 block,
+				      u32 magic, u32 generation)
 {
 	struct buffer_head *bh = __getblk(SFFS_SB(tx->sb)->bdev, block, SFFS_BLOCK_SIZE);
 	int err;
@@ -564,13 +645,14 @@ struct buffer_head *sffs_tx_overwrite(struct sffs_tx *tx, u64 block, u32 magic, 
 		memset(bh->b_data, 0, SFFS_BLOCK_SIZE);
 		set_buffer_uptodate(bh);
 	}
+	sffs_cache_know(lock, block);
 	unlock_buffer(bh);
 	err = sffs_tx_access(tx, bh);
 	if (err) {
 		brelse(bh);
 		return ERR_PTR(err);
 	}
-	sffs_block_init(bh, magic, owner, generation);
+	sffs_block_init(bh, magic, lock ? lock->number : 0, generation);
 	return bh;
 }
 

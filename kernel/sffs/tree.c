@@ -70,8 +70,8 @@ static int sffs_tree_descend(struct inode *inode, u32 leaf_magic, struct sffs_pa
 	struct buffer_head *bh;
 	unsigned int count;
 
-	bh = sffs_read_meta(inode->i_sb, block, below ? SFFS_MAGIC_NODE : leaf_magic,
-			    inode->i_ino, inode->i_generation);
+	bh = sffs_read_meta(&SFFS_I(inode)->lock, block, below ? SFFS_MAGIC_NODE : leaf_magic,
+			    inode->i_generation);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	path->level[level + 1].bh = bh;
@@ -192,7 +192,7 @@ static struct buffer_head *sffs_tree_new_block(struct sffs_tx *tx, struct inode 
 	if (err)
 		return ERR_PTR(err);
 	sffs_add_blocks(inode, 1);
-	return sffs_tx_create(tx, block, magic, inode->i_ino, inode->i_generation);
+	return sffs_tx_create(tx, &SFFS_I(inode)->lock, block, magic, inode->i_generation);
 }
 
 /**
@@ -309,8 +309,8 @@ static int sffs_tree_insert(struct sffs_tx *tx, struct inode *inode, struct sffs
 	err = sffs_tree_grow(tx, inode, SFFS_MAGIC_NODE, sizeof(struct sffs_index));
 	if (err)
 		return err;
-	bh = sffs_read_meta(inode->i_sb, le64_to_cpu(sffs_indexes(head)[0].block),
-			    SFFS_MAGIC_NODE, inode->i_ino, inode->i_generation);
+	bh = sffs_read_meta(&SFFS_I(inode)->lock, le64_to_cpu(sffs_indexes(head)[0].block),
+			    SFFS_MAGIC_NODE, inode->i_generation);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	sffs_index_put((struct sffs_node_head *)(bh->b_data + sizeof(struct sffs_header)), pos,

@@ -86,7 +86,7 @@ static int sffs_xattr_next(struct inode *inode, struct sffs_xattr_area *area)
 	sffs_xattr_put(area);
 	if (!block)
 		return -ENODATA;
-	bh = sffs_read_meta(inode->i_sb, block, SFFS_MAGIC_XATTR, inode->i_ino,
+	bh = sffs_read_meta(&SFFS_I(inode)->lock, block, SFFS_MAGIC_XATTR,
 			    inode->i_generation);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
@@ -142,7 +142,7 @@ static int sffs_xattr_read_chain(struct inode *inode, const struct sffs_xattr_en
 		struct buffer_head *bh;
 		u32 n;
 
-		bh = sffs_read_meta(inode->i_sb, block, SFFS_MAGIC_XVALUE, inode->i_ino,
+		bh = sffs_read_meta(&SFFS_I(inode)->lock, block, SFFS_MAGIC_XVALUE,
 				    inode->i_generation);
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
@@ -293,7 +293,7 @@ static int sffs_xattr_walk_chain(struct inode *inode, u64 block, struct sffs_tx 
 
 		if (n == SFFS_VALUE_BLOCKS)
 			return -EFSCORRUPTED;
-		bh = sffs_read_meta(inode->i_sb, block, SFFS_MAGIC_XVALUE, inode->i_ino,
+		bh = sffs_read_meta(&SFFS_I(inode)->lock, block, SFFS_MAGIC_XVALUE,
 				    inode->i_generation);
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
@@ -343,7 +343,7 @@ static int sffs_xattr_write_chain(struct sffs_tx *tx, struct inode *inode, const
 
 		if (err)
 			return err;
-		bh = sffs_tx_create(tx, block, SFFS_MAGIC_XVALUE, inode->i_ino,
+		bh = sffs_tx_create(tx, &SFFS_I(inode)->lock, block, SFFS_MAGIC_XVALUE,
 				    inode->i_generation);
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
@@ -386,7 +386,7 @@ static int sffs_xattr_new_area(struct sffs_tx *tx, struct inode *inode,
 
 	if (err)
 		return err;
-	area->bh = sffs_tx_create(tx, block, SFFS_MAGIC_XATTR, inode->i_ino,
+	area->bh = sffs_tx_create(tx, &SFFS_I(inode)->lock, block, SFFS_MAGIC_XATTR,
 				  inode->i_generation);
 	if (IS_ERR(area->bh)) {
 		err = PTR_ERR(area->bh);
@@ -548,13 +548,13 @@ static int sffs_xattr_plan(struct sffs_tx *tx, struct inode *inode, int index, c
 	return err;
 }
 
-/* An attribute and the mode, in one transaction; i_rwsem is held. */
+/* An attribute, and the mode unless that is 0, in one transaction; i_rwsem is held. */
 static int sffs_xattr_change(struct inode *inode, int index, const char *name, const void *value,
 			     size_t size, int flags, umode_t mode)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
-	umode_t old_mode = inode->i_mode;
 	struct sffs_tx tx;
+	umode_t old_mode;
 	int err, err2;
 
 	if (strlen(name) > SFFS_NAME_MAX || size > SFFS_XATTR_VALUE_MAX)
@@ -562,6 +562,8 @@ static int sffs_xattr_change(struct inode *inode, int index, const char *name, c
 	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
+	old_mode = inode->i_mode;
+	mode = mode ?: old_mode;
 	/* i_rwsem excludes other changes, so what is planned here stays true. */
 	sffs_tx_init(&tx, inode->i_sb);
 	err = sffs_xattr_plan(&tx, inode, index, name, value, size, flags);
@@ -601,7 +603,7 @@ unlock:
 int sffs_xattr_set(struct inode *inode, int index, const char *name, const void *value,
 		   size_t size, int flags)
 {
-	return sffs_xattr_change(inode, index, name, value, size, flags, inode->i_mode);
+	return sffs_xattr_change(inode, index, name, value, size, flags, 0);
 }
 
 /**
