@@ -337,8 +337,8 @@ static int sffs_node_open_lun(struct sffs_sb_info *sbi, struct fs_context *fc)
 	return err;
 }
 
-/* Until the lock manager lets many hosts in, the others have to be gone. */
-static int sffs_node_alone(struct sffs_node *node, struct fs_context *fc)
+/* Know who lives and who is dead: a lock of the dead is had after their recovery. */
+static int sffs_node_settle(struct sffs_node *node, struct fs_context *fc)
 {
 	u64 until = ktime_get_boottime_ns() + 2 * node->lease_ns;
 	struct sffs_sb_info *sbi = node->sbi;
@@ -364,10 +364,6 @@ static int sffs_node_alone(struct sffs_node *node, struct fs_context *fc)
 			}
 			if (msleep_interruptible(SFFS_JOIN_POLL_MS))
 				return -EINTR;
-		}
-		if (v == SFFS_WATCH_ALIVE) {
-			errorf(fc, "host %.63s has the volume mounted (slot %u)", rec.host, slot);
-			return -EBUSY;
 		}
 	}
 	return 0;
@@ -410,8 +406,7 @@ static int sffs_node_recover_dead(struct sffs_node *node, u64 *dead)
  * After an error sffs_node_leave() undoes what was done.
  *
  * Context: sleeps; may wait for a lease and the margin, interruptibly.
- * Return: 0; -EOPNOTSUPP without ATS; -EBUSY if there is no slot, or (as long as only one
- * host at a time is let in) another host is alive; or an error.
+ * Return: 0; -EOPNOTSUPP without ATS; -EBUSY if there is no slot; or an error.
  */
 int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64 *dead)
 {
@@ -443,7 +438,7 @@ int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64
 		pr_warn("%s: mounted without fencing: a host that was frozen, or whose writes wait in a queue, may damage the volume after its lease\n",
 			sb->s_id);
 	pr_info("%s: slot %u, incarnation %u\n", sb->s_id, sbi->slot, sbi->incarnation);
-	err = sffs_node_alone(node, fc);
+	err = sffs_node_settle(node, fc);
 	if (!err)
 		err = sffs_node_recover_dead(node, dead);
 	return err ?: sffs_locks_start(sbi);
