@@ -101,7 +101,7 @@ int sffs_cache_commit(struct sffs_sb_info *sbi)
 static void sffs_flush_fields(struct inode *inode)
 {
 	if (inode->i_state & I_DIRTY_TIME)
-		mark_inode_dirty_sync(inode);
+		sffs_store_fields(inode);
 	if (SFFS_I(inode)->ahead_end) {
 		filemap_invalidate_lock(inode->i_mapping);
 		sffs_drop_ahead(inode);

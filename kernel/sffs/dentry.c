@@ -42,8 +42,9 @@ static int sffs_dentry_compare(struct inode *dir, const struct qstr *name,
 		return inode ? -ESTALE : 0;
 	if (err)
 		return err;
-	return inode && inode->i_ino == ino && !test_bit(SFFS_CACHE_DEAD, &SFFS_I(inode)->lock.cache) ?
-	       0 : -ESTALE;
+	if (!inode || inode->i_ino != ino)
+		return -ESTALE;
+	return test_bit(SFFS_CACHE_DEAD, &SFFS_I(inode)->lock.cache) ? -ESTALE : 0;
 }
 
 /**

@@ -396,9 +396,22 @@ static vm_fault_t sffs_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/* What is cached around a fault; not while the file's lock is being given up. */
+static vm_fault_t sffs_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
+{
+	struct sffs_lock *lock = &SFFS_I(file_inode(vmf->vma->vm_file))->lock;
+	vm_fault_t ret;
+
+	if (!sffs_trylock(lock, SFFS_LOCK_SHARED))
+		return 0;
+	ret = filemap_map_pages(vmf, start, end);
+	sffs_unlock(lock, SFFS_LOCK_SHARED);
+	return ret;
+}
+
 static const struct vm_operations_struct sffs_vm_ops = {
 	.fault		= sffs_fault,
-	.map_pages	= filemap_map_pages,
+	.map_pages	= sffs_map_pages,
 	.page_mkwrite	= sffs_page_mkwrite,
 };
 

@@ -402,6 +402,20 @@ int sffs_store_inode(struct sffs_tx *tx, struct inode *inode)
 	return 0;
 }
 
+/* Put an inode's fields into its block, in a transaction; its cluster lock is held exclusively. */
+void sffs_store_fields(struct inode *inode)
+{
+	struct sffs_tx tx;
+
+	sffs_tx_init(&tx, inode->i_sb);
+	if (sffs_tx_start(&tx, 1))
+		return;
+	down_write(&SFFS_I(inode)->tree_sem);
+	sffs_store_inode(&tx, inode);
+	up_write(&SFFS_I(inode)->tree_sem);
+	sffs_tx_stop(&tx);
+}
+
 /*
  * The VFS has changed the inode: times, and the size after a buffered write. The access time
  * may come without the cluster lock; then it is kept only if that is held exclusively.
@@ -409,17 +423,10 @@ int sffs_store_inode(struct sffs_tx *tx, struct inode *inode)
 void sffs_dirty_inode(struct inode *inode, int flags)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
-	struct sffs_tx tx;
 
 	if (flags == I_DIRTY_TIME || !si->bh || !sffs_trylock(&si->lock, SFFS_LOCK_EXCLUSIVE))
 		return;
-	sffs_tx_init(&tx, inode->i_sb);
-	if (!sffs_tx_start(&tx, 1)) {
-		down_write(&si->tree_sem);
-		sffs_store_inode(&tx, inode);
-		up_write(&si->tree_sem);
-		sffs_tx_stop(&tx);
-	}
+	sffs_store_fields(inode);
 	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 }
 

@@ -93,6 +93,25 @@ static void sffs_spoil_blocks(struct sffs_lock *lock)
 	}
 }
 
+/* Not one that a pipe or direct I/O has got as well, which keeps what it was. */
+static void sffs_spoil_folio(struct address_space *mapping, struct folio *folio)
+{
+	int refs = folio_nr_pages(folio) + 1 + !!folio_test_private(folio);
+	size_t at;
+
+	folio_lock(folio);
+	folio_wait_writeback(folio);
+	if (folio->mapping == mapping && !folio_test_dirty(folio) &&
+	    folio_ref_count(folio) <= refs)
+		for (at = 0; at < folio_size(folio); at += PAGE_SIZE) {
+			void *to = kmap_local_folio(folio, at);
+
+			memset(to, SFFS_POISON, PAGE_SIZE);
+			kunmap_local(to);
+		}
+	folio_unlock(folio);
+}
+
 static void sffs_spoil_pages(struct address_space *mapping)
 {
 	struct folio_batch batch;
@@ -101,21 +120,8 @@ static void sffs_spoil_pages(struct address_space *mapping)
 
 	folio_batch_init(&batch);
 	while (filemap_get_folios(mapping, &index, ULONG_MAX, &batch)) {
-		for (i = 0; i < folio_batch_count(&batch); i++) {
-			struct folio *folio = batch.folios[i];
-			size_t at;
-
-			folio_lock(folio);
-			folio_wait_writeback(folio);
-			for (at = 0; folio->mapping == mapping && !folio_test_dirty(folio) &&
-			     at < folio_size(folio); at += PAGE_SIZE) {
-				void *to = kmap_local_folio(folio, at);
-
-				memset(to, SFFS_POISON, PAGE_SIZE);
-				kunmap_local(to);
-			}
-			folio_unlock(folio);
-		}
+		for (i = 0; i < folio_batch_count(&batch); i++)
+			sffs_spoil_folio(mapping, batch.folios[i]);
 		folio_batch_release(&batch);
 		cond_resched();
 	}

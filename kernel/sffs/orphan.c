@@ -272,7 +272,7 @@ static int sffs_orphan_finish(struct super_block *sb, u64 block, u32 slot, u32 i
 {
 	struct inode *inode = sffs_iget(sb, le64_to_cpu(entry->ino));
 	struct sffs_inode_info *si;
-	int err = 0;
+	int err;
 
 	if (IS_ERR(inode)) {
 		err = PTR_ERR(inode);
@@ -280,11 +280,16 @@ static int sffs_orphan_finish(struct super_block *sb, u64 block, u32 slot, u32 i
 		       sffs_orphan_drop_stale(sb, block, slot, index) : err;
 	}
 	si = SFFS_I(inode);
+	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		goto put;
 	if (si->orphan != slot + 1 || si->orphan_block != block || si->orphan_index != index ||
 	    inode->i_generation != le32_to_cpu(entry->generation))
 		err = sffs_orphan_drop_stale(sb, block, slot, index);
 	else if (inode->i_nlink)
 		err = si->shift_by ? sffs_shift_finish(inode) : sffs_truncate(inode);
+	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+put:
 	iput(inode);
 	return err;
 }

@@ -422,6 +422,7 @@ struct inode *sffs_iget(struct super_block *sb, u64 ino);
 int sffs_reload_inode(struct inode *inode);
 void sffs_set_ops(struct inode *inode);
 int sffs_store_inode(struct sffs_tx *tx, struct inode *inode);
+void sffs_store_fields(struct inode *inode);
 void sffs_dirty_inode(struct inode *inode, int flags);
 int sffs_write_inode(struct inode *inode, struct writeback_control *wbc);
 void sffs_evict_inode(struct inode *inode);
