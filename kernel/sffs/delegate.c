@@ -458,7 +458,8 @@ static int sffs_delegate_stage_one(struct sffs_resource *chunk, struct sffs_reso
 	if (action == SFFS_LA_FLUSH &&
 	    !(chunk->all->changed[sffs_delegate_kind(res)] & sffs_delegate_bit(res)))
 		return 0;
-	return sffs_res_work_for(res, action);
+	/* The pages are dropped as well: a fault may have mapped one after the unmapping. */
+	return sffs_res_work_for(res, action == SFFS_LA_REVOKE ? SFFS_LA_DROP : action);
 }
 
 /**
@@ -466,7 +467,7 @@ static int sffs_delegate_stage_one(struct sffs_resource *chunk, struct sffs_reso
  * @chunk: of the delegation, whose uses have ended
  * @action: SFFS_LA_DROP, _UNMAP, _FLUSH or _REVOKE
  *
- * What is cached is dropped when it is about to be used again.
+ * What is cached is dropped at the end, and when it is used in another period.
  *
  * Return: 0 or an error.
  */

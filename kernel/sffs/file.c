@@ -353,6 +353,9 @@ static int sffs_map_page(struct inode *inode, struct folio *folio)
 	return err;
 }
 
+/* So long a store has for itself, or two hosts that store to one page get nowhere. */
+#define SFFS_KEEP_MS	20
+
 static vm_fault_t sffs_page_mkwrite(struct vm_fault *vmf)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
@@ -365,6 +368,7 @@ static vm_fault_t sffs_page_mkwrite(struct vm_fault *vmf)
 	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto end;
+	sffs_lock_keep(&si->lock, SFFS_KEEP_MS);
 	file_update_time(vmf->vma->vm_file);
 	err = sffs_inline_end(inode);
 	if (err)
@@ -391,6 +395,7 @@ static vm_fault_t sffs_fault(struct vm_fault *vmf)
 
 	if (err)
 		return vmf_error(err);
+	sffs_lock_keep(&si->lock, SFFS_KEEP_MS);
 	ret = filemap_fault(vmf);
 	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
 	return ret;

@@ -60,8 +60,11 @@ static int sffs_lock_slot(struct sffs_lockmgr *mgr, unsigned int slot)
 
 static void sffs_lock_drop(struct sffs_resource *res)
 {
-	if (res->owner)
-		sffs_cache_drop(res->owner);
+	struct sffs_lock *lock = res->owner;
+
+	/* Nothing was cached since the last time if it was not filled. */
+	if (lock && !sffs_cache_stale(lock))
+		sffs_cache_drop(lock);
 }
 
 static void sffs_lock_unmap(struct sffs_resource *res)
@@ -152,6 +155,8 @@ void sffs_locks_stop(struct sffs_sb_info *sbi)
 
 	if (!mgr)
 		return;
+	if (sbi->journal && !sffs_is_shutdown(sbi))
+		sffs_commit_freed(sbi);
 	xa_for_each(&sbi->groups, n, g)
 		sffs_lock_exit(&g->lock);
 	for (i = 0; i < ARRAY_SIZE(sbi->fixed); i++)

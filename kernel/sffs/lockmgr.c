@@ -380,6 +380,12 @@ static bool sffs_res_change(struct sffs_resource *res, struct sffs_res_run *run)
 	struct sffs_lock_record new;
 	bool made;
 
+	/*
+	 * A task that took a page under the lock may map it after the pages were unmapped;
+	 * to drop the page waits for that. Others change what is cached anyway.
+	 */
+	if (sffs_ls_leaving(&res->core) && !res->all)
+		sffs_res_work_for(res, SFFS_LA_DROP);
 	spin_lock_irq(&res->lock);
 	made = sffs_ls_image(&res->core, &run->id, &run->rec, NULL, get_random_u64(), &new);
 	spin_unlock_irq(&res->lock);
@@ -566,8 +572,6 @@ static bool sffs_res_use(struct sffs_resource *res, enum sffs_lock_mode mode,
 	struct sffs_res_user *user = sffs_res_user(res);
 	bool held;
 
-	/* Shared is not raised: the node would wait for the task, and the task for it. */
-	WARN_ON_ONCE(user && mode == SFFS_LOCK_EXCLUSIVE && res->core.held == SFFS_LOCK_SHARED);
 	if (!res->core.held)
 		held = sffs_delegate_use(res, mode, user);
 	else if (user)
@@ -660,6 +664,8 @@ int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool kill
 	answer = sffs_res_answer(res, mode, &new, &err);
 	if (!answer)
 		res->core.waiting[mode]++;
+	/* Shared is not raised: the node would wait for the task, and the task for it. */
+	WARN_ON_ONCE(!answer && sffs_res_user(res));
 	spin_unlock_irq(&res->lock);
 	if (!answer) {
 		sffs_res_kick(res);

@@ -285,6 +285,11 @@ bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 	}
 }
 
+bool sffs_ls_leaving(const struct sffs_lock_core *c)
+{
+	return c->state == SFFS_LS_RELEASE && c->change != CHANGE_DOWNGRADE;
+}
+
 /* DROP, UNMAP, FLUSH or REVOKE has been done: all that it wrote has completed. */
 void sffs_ls_done(struct sffs_lock_core *c)
 {

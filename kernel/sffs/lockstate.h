@@ -124,6 +124,9 @@ static inline void sffs_ls_adopt(struct sffs_lock_core *c, u64 version)
 	c->left = version;
 }
 
+/* Is the change that sffs_ls_step() wants the end of all that is held? */
+bool sffs_ls_leaving(const struct sffs_lock_core *c);
+
 /*
  * There is nothing to ask for: tasks that waited have the lock through the delegation, or
  * have been told that the record is damaged.

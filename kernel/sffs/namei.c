@@ -706,6 +706,9 @@ static int sffs_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct de
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
+	/* The lock of its inode might have to be waited for in the middle. */
+	if ((flags & RENAME_WHITEOUT) && !SFFS_SB(old_dir->i_sb)->local)
+		return -EINVAL;
 	if (!sffs_project_fits(new_dir, r.inode) ||
 	    ((flags & RENAME_EXCHANGE) && !sffs_project_fits(old_dir, r.target)))
 		return -EXDEV;

@@ -459,6 +459,9 @@ static void sffs_tx_release(struct sffs_tx *tx)
 	}
 	tx->nr = 0;
 	tx->space_group = NULL;
+	/* No inode took it. */
+	sffs_lock_end_wanted(tx->number);
+	tx->number = NULL;
 }
 
 /* With the group's lock held again: has it what it promised, whoever had it meanwhile? */
