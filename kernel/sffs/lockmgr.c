@@ -11,7 +11,6 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/random.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "ats.h"
@@ -20,7 +19,6 @@
 #define POLL_MS_MIN	4
 #define POLL_MS_MAX	250
 #define ERROR_MS	500	/* to the next try after a record could not be read */
-#define LAST_SECONDS	3	/* in which a record that nobody else is in can be had */
 
 /* ---- The table of resources ---- */
 
@@ -156,7 +154,7 @@ void sffs_res_put(struct sffs_resource *res)
 	if (!--res->refs) {
 		list_add_tail(&res->lru, &mgr->lru);
 		mgr->unused++;
-		if (mgr->stopping || res->core.state == SFFS_LS_NONE)
+		if (mgr->stopping || READ_ONCE(res->core.state) == SFFS_LS_NONE)
 			sffs_res_quit(res);
 		else if (mgr->unused > mgr->setup.cached)
 			sffs_res_quit(list_first_entry(&mgr->lru, struct sffs_resource, lru));
@@ -432,7 +430,7 @@ static bool sffs_res_stage(struct sffs_resource *res, enum sffs_lock_action acti
 	return true;
 }
 
-static void sffs_res_id(struct sffs_resource *res, struct sffs_res_run *run)
+void sffs_res_id(struct sffs_resource *res, struct sffs_res_run *run)
 {
 	struct sffs_lockmgr *mgr = res->mgr;
 
@@ -544,293 +542,6 @@ static void sffs_res_work(struct work_struct *work)
 		return;
 	if (ms >= 0)
 		queue_delayed_work(wq, &res->work, msecs_to_jiffies(ms));
-}
-
-/* ---- Tasks ---- */
-
-/* Files use open records, from open to close, in whatever task. */
-static bool sffs_res_by_task(const struct sffs_resource *res)
-{
-	return res->type != SFFS_LOCKT_OPEN;
-}
-
-static struct sffs_res_user *sffs_res_user(struct sffs_resource *res)
-{
-	struct sffs_res_user *user;
-
-	lockdep_assert_held(&res->lock);
-	list_for_each_entry(user, &res->users, list)
-		if (user->task == current)
-			return user;
-	return NULL;
-}
-
-/* Count a use, if the lock is held. @new becomes the entry of a task that has none. */
-static bool sffs_res_use(struct sffs_resource *res, enum sffs_lock_mode mode,
-			 struct sffs_res_user **new)
-{
-	struct sffs_res_user *user = sffs_res_user(res);
-	bool held;
-
-	if (!res->core.held)
-		held = sffs_delegate_use(res, mode, user);
-	else if (user)
-		held = sffs_ls_use_again(&res->core, mode);
-	else
-		held = sffs_ls_use(&res->core, mode);
-	if (!held || !sffs_res_by_task(res))
-		return held;
-	if (!user) {
-		user = *new;
-		*new = NULL;
-		user->task = current;
-		user->uses = 0;
-		list_add(&user->list, &res->users);
-	}
-	user->uses++;
-	return true;
-}
-
-/* May the task go on: with the lock, or without? Under res->lock. */
-static bool sffs_res_answer(struct sffs_resource *res, enum sffs_lock_mode mode,
-			    struct sffs_res_user **new, int *err)
-{
-	if (unlikely(READ_ONCE(res->mgr->failed)))
-		*err = -EIO;
-	else if (sffs_res_use(res, mode, new))
-		*err = 0;
-	else if (res->error)
-		*err = res->error;
-	else
-		return false;
-	return true;
-}
-
-static bool sffs_res_try(struct sffs_resource *res, enum sffs_lock_mode mode,
-			 struct sffs_res_user **new, int *err)
-{
-	bool answer;
-
-	spin_lock_irq(&res->lock);
-	answer = sffs_res_answer(res, mode, new, err);
-	if (answer)
-		res->core.waiting[mode]--;
-	spin_unlock_irq(&res->lock);
-	return answer;
-}
-
-static int sffs_res_wait(struct sffs_resource *res, enum sffs_lock_mode mode, bool killable,
-			 struct sffs_res_user **new)
-{
-	int err = 0;
-
-	if (!killable) {
-		wait_event(res->wait, sffs_res_try(res, mode, new, &err));
-		return err;
-	}
-	if (!wait_event_killable(res->wait, sffs_res_try(res, mode, new, &err)))
-		return err;
-	spin_lock_irq(&res->lock);
-	res->core.waiting[mode]--;
-	spin_unlock_irq(&res->lock);
-	sffs_res_kick(res);
-	return -EINTR;
-}
-
-/**
- * sffs_res_lock() - begin to use a lock
- * @res: the lock
- * @mode: shared or exclusive
- *
- * @killable: give up waiting when the task is killed
- *
- * A task that uses a lock may use it again in the same mode, or shared beside exclusive. To
- * go from shared to exclusive it ends the use first.
- *
- * Context: sleeps, until the record says that this node holds the lock.
- * Return: 0, -EINTR if the task was killed, -EUCLEAN if the record is damaged, -EIO if the
- * node has shut down.
- */
-int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool killable)
-{
-	struct sffs_res_user *new = kmalloc(sizeof(*new), GFP_NOFS | __GFP_NOFAIL);
-	bool answer;
-	int err = 0;
-
-	spin_lock_irq(&res->lock);
-	/* Damage that was seen before may have been repaired: ask again. */
-	if (!res->core.waiting[SFFS_LOCK_SHARED] && !res->core.waiting[SFFS_LOCK_EXCLUSIVE])
-		res->error = 0;
-	answer = sffs_res_answer(res, mode, &new, &err);
-	if (!answer)
-		res->core.waiting[mode]++;
-	/* Shared is not raised: the node would wait for the task, and the task for it. */
-	WARN_ON_ONCE(!answer && sffs_res_user(res));
-	spin_unlock_irq(&res->lock);
-	if (!answer) {
-		sffs_res_kick(res);
-		err = sffs_res_wait(res, mode, killable, &new);
-	}
-	kfree(new);
-	return err;
-}
-
-/**
- * sffs_res_trylock() - begin to use a lock that this node holds
- * @res: the lock
- * @mode: shared or exclusive
- *
- * Context: does not sleep; interrupts are on.
- * Return: whether it is held, and may be used.
- */
-bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode)
-{
-	struct sffs_res_user *new = kmalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
-	int err = -EIO;
-
-	if (!new)
-		return false;
-	spin_lock_irq(&res->lock);
-	if (!sffs_res_answer(res, mode, &new, &err))
-		err = -EAGAIN;
-	spin_unlock_irq(&res->lock);
-	kfree(new);
-	return !err;
-}
-
-/**
- * sffs_res_try_new() - begin to use the lock of an inode that is being made, exclusively
- * @res: its resource; nothing is cached under it
- *
- * Context: does not wait for anybody.
- * Return: whether it is held, and may be used.
- */
-bool sffs_res_try_new(struct sffs_resource *res)
-{
-	sffs_delegate_try_new(res);
-	return sffs_res_trylock(res, SFFS_LOCK_EXCLUSIVE);
-}
-
-/* Does the record name nobody else who counts? */
-static bool sffs_res_only(struct sffs_resource *res)
-{
-	struct sffs_res_run *run = kmalloc(sizeof(*run), GFP_NOFS);
-	bool only = false;
-
-	if (!run)
-		return false;
-	sffs_res_id(res, run);
-	if (!sffs_res_image(res, &run->rec, res->sector) && !sffs_res_check(res, run))
-		only = !((le64_to_cpu(run->rec.holders) | le64_to_cpu(run->rec.waiters)) &
-			 ~BIT_ULL(run->id.slot) & ~sffs_lockrec_stale(&run->id, &run->rec));
-	kfree(run);
-	return only;
-}
-
-/**
- * sffs_res_last() - take an open record exclusively, if nobody else has the file open
- * @res: the record
- *
- * Context: sleeps, for some seconds if another node is just about to open it.
- * Return: whether this node has it now; there is no use to be ended.
- */
-bool sffs_res_last(struct sffs_resource *res)
-{
-	struct sffs_res_user *new = NULL;
-	int err = -EAGAIN;
-
-	if (!sffs_res_trylock(res, SFFS_LOCK_EXCLUSIVE)) {
-		if (!sffs_res_only(res))
-			return false;
-		spin_lock_irq(&res->lock);
-		res->core.waiting[SFFS_LOCK_EXCLUSIVE]++;
-		spin_unlock_irq(&res->lock);
-		sffs_res_kick(res);
-		if (!wait_event_timeout(res->wait,
-					sffs_res_try(res, SFFS_LOCK_EXCLUSIVE, &new, &err),
-					LAST_SECONDS * HZ)) {
-			spin_lock_irq(&res->lock);
-			res->core.waiting[SFFS_LOCK_EXCLUSIVE]--;
-			spin_unlock_irq(&res->lock);
-			sffs_res_kick(res);
-		}
-		if (err)
-			return false;
-	}
-	sffs_res_unlock(res, SFFS_LOCK_EXCLUSIVE);
-	return true;
-}
-
-/* One use less of the task, or of any where another task ends it. */
-static struct sffs_res_user *sffs_res_end_user(struct sffs_resource *res)
-{
-	struct sffs_res_user *user;
-
-	if (!sffs_res_by_task(res) || WARN_ON_ONCE(list_empty(&res->users)))
-		return NULL;
-	user = sffs_res_user(res) ?: list_first_entry(&res->users, struct sffs_res_user, list);
-	if (--user->uses)
-		return NULL;
-	list_del(&user->list);
-	return user;
-}
-
-/* End a use. Context: any: direct I/O may end in an interrupt. */
-void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode)
-{
-	struct sffs_res_user *user;
-	unsigned long flags;
-	bool kick;
-
-	spin_lock_irqsave(&res->lock, flags);
-	user = sffs_res_end_user(res);
-	kick = res->core.held ? sffs_ls_unuse(&res->core, mode) :
-				sffs_delegate_unuse(res, mode);
-	spin_unlock_irqrestore(&res->lock, flags);
-	if (kick)
-		sffs_res_kick(res);
-	kfree(user);
-}
-
-/* The filesystem's lock, which has a reference, is what the manager works for. */
-void sffs_res_own(struct sffs_resource *res, void *owner)
-{
-	spin_lock_irq(&res->lock);
-	WARN_ON_ONCE(res->owner && res->owner != owner);
-	res->owner = owner;
-	spin_unlock_irq(&res->lock);
-}
-
-static bool sffs_res_try_disown(struct sffs_resource *res)
-{
-	bool busy;
-
-	spin_lock_irq(&res->lock);
-	busy = res->busy;
-	if (!busy)
-		res->owner = NULL;
-	spin_unlock_irq(&res->lock);
-	return !busy;
-}
-
-/*
- * The filesystem's lock goes; the node may hold it on. Context: sleeps, for as long as the
- * filesystem works for the lock: no worker of the manager.
- */
-void sffs_res_disown(struct sffs_resource *res)
-{
-	wait_event(res->wait, sffs_res_try_disown(res));
-}
-
-/* Do not give the lock, which the caller uses, up before @ms milliseconds have gone. */
-void sffs_res_keep(struct sffs_resource *res, unsigned int ms)
-{
-	u64 until = ktime_get_boottime_ns() + ms * (u64)NSEC_PER_MSEC;
-
-	spin_lock_irq(&res->lock);
-	if (res->core.keep_until < until)
-		res->core.keep_until = until;
-	spin_unlock_irq(&res->lock);
 }
 
 /* ---- The manager ---- */

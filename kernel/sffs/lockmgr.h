@@ -245,8 +245,9 @@ void sffs_res_keep(struct sffs_resource *res, unsigned int ms);
 void sffs_res_own(struct sffs_resource *res, void *owner);
 void sffs_res_disown(struct sffs_resource *res);
 
-/* What lockmgr.c, delegate.c and lockmail.c offer each other */
+/* What lockmgr.c, lockuse.c, delegate.c and lockmail.c offer each other */
 void sffs_res_kick(struct sffs_resource *res);
+void sffs_res_id(struct sffs_resource *res, struct sffs_res_run *run);
 void sffs_res_fatal(struct sffs_resource *res, const char *why);
 int sffs_res_check(struct sffs_resource *res, struct sffs_res_run *run);
 void sffs_res_damaged(struct sffs_resource *res, int err);

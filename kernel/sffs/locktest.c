@@ -292,7 +292,7 @@ static int locktest_start(struct locktest *test, unsigned int slot, u32 dev)
 	struct sffs_lockmgr_setup setup = {
 		.ops = &locktest_ops, .data = n, .seed = SEED, .mailbox = MAILBOX, .slot = slot,
 		.incarnation = locktest_incarnation(slot), .idle_ms = 500, .max_slots = SLOTS,
-		.sector_shift = SECTOR_SHIFT, .cached = LOCKS / 2,
+		.sector_shift = SECTOR_SHIFT, .cached = 2,
 	};
 	int err;
 
