@@ -566,8 +566,6 @@ static bool sffs_res_use(struct sffs_resource *res, enum sffs_lock_mode mode,
 	struct sffs_res_user *user = sffs_res_user(res);
 	bool held;
 
-	/* Shared is not raised: the node would wait for the task, and the task for it. */
-	WARN_ON_ONCE(user && mode == SFFS_LOCK_EXCLUSIVE && res->core.held == SFFS_LOCK_SHARED);
 	if (!res->core.held)
 		held = sffs_delegate_use(res, mode, user);
 	else if (user)
@@ -658,6 +656,8 @@ int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool kill
 	if (!res->core.waiting[SFFS_LOCK_SHARED] && !res->core.waiting[SFFS_LOCK_EXCLUSIVE])
 		res->error = 0;
 	answer = sffs_res_answer(res, mode, &new, &err);
+	/* Shared is not raised: the node would wait for the task, and the task for it. */
+	WARN_ON_ONCE(!answer && mode == SFFS_LOCK_EXCLUSIVE && sffs_res_user(res));
 	if (!answer)
 		res->core.waiting[mode]++;
 	spin_unlock_irq(&res->lock);
@@ -682,10 +682,9 @@ bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode)
 	struct sffs_res_user *new = kmalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
 	int err = -EIO;
 
-	if (!new)
-		return false;
 	spin_lock_irq(&res->lock);
-	if (!sffs_res_answer(res, mode, &new, &err))
+	/* A task that uses it already needs no entry. */
+	if ((!new && !sffs_res_user(res)) || !sffs_res_answer(res, mode, &new, &err))
 		err = -EAGAIN;
 	spin_unlock_irq(&res->lock);
 	kfree(new);
