@@ -8,8 +8,8 @@
  *   sffs_cache_unmap()  a store through a mapping has to ask for the lock again
  *   sffs_cache_flush()  what was changed goes to where others read it; needed only if the
  *                       lock was held exclusively
- *   sffs_cache_drop()   nothing in memory counts any more, unless the lock is only made
- *                       shared: then what there is stays true
+ *   sffs_cache_drop()   nothing in memory counts any more; this may be left until the lock
+ *                       comes back, and is left out if nobody had it exclusively meanwhile
  *
  * and may let another host have it. sffs_lock() calls sffs_cache_fill() when it was granted a
  * lock that is stale, so that no user ever sees what is.
@@ -146,9 +146,17 @@ int sffs_cache_flush(struct sffs_lock *lock)
 	return err;
 }
 
-/* Take a file's pages out of all mappings; stores and loads will ask for the lock again. */
+/**
+ * sffs_cache_unmap() - from now on all who want what is cached ask for the lock
+ * @lock: a lock without users, and none can come
+ *
+ * Those who look without a use, at names and attributes, and those who load and store through
+ * a mapping.
+ */
 void sffs_cache_unmap(struct sffs_lock *lock)
 {
+	set_bit(SFFS_CACHE_AWAY, &lock->cache);
+	smp_mb__after_atomic();
 	if (lock->type == SFFS_LOCKT_INODE)
 		unmap_mapping_pages(sffs_lock_inode(lock)->i_mapping, 0, 0, false);
 }
@@ -219,12 +227,15 @@ int sffs_cache_fill(struct sffs_lock *lock)
 	wait_on_bit_lock(&lock->cache, SFFS_CACHE_FILLING, TASK_UNINTERRUPTIBLE);
 	if (test_bit(SFFS_CACHE_DEAD, &lock->cache)) {
 		err = -ESTALE;
-	} else if (sffs_cache_stale(lock)) {
-		err = sffs_fill(lock);
+	} else {
+		if (test_bit(SFFS_CACHE_STALE, &lock->cache))
+			err = sffs_fill(lock);
 		if (err == -ESTALE)
 			set_bit(SFFS_CACHE_DEAD, &lock->cache);
-		if (!err)
+		if (!err) {
+			clear_bit(SFFS_CACHE_AWAY, &lock->cache);
 			clear_bit_unlock(SFFS_CACHE_STALE, &lock->cache);
+		}
 	}
 	clear_and_wake_up_bit(SFFS_CACHE_FILLING, &lock->cache);
 	return err;

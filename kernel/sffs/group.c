@@ -407,7 +407,7 @@ void sffs_commit_callback(journal_t *journal, transaction_t *transaction)
 	}
 	spin_unlock(&sbi->free_lock);
 	if (any) {
-		queue_work(system_unbound_wq, &sbi->free_work);
+		queue_work(sbi->conv_wq, &sbi->free_work);
 		wake_up_all(&sbi->free_wait);
 	}
 }

@@ -777,8 +777,9 @@ void sffs_evict_inode(struct inode *inode)
 				inode->i_ino, err);
 	}
 	clear_inode(inode);
-	brelse(si->bh);
-	si->bh = NULL;
+	/* Whoever gives the lock up just now still works for the inode. */
 	sffs_lock_exit(&si->lock);
 	sffs_lock_exit(&si->open_lock);
+	brelse(si->bh);
+	si->bh = NULL;
 }

@@ -63,7 +63,7 @@ static void sffs_lock_drop(struct sffs_resource *res)
 	struct sffs_lock *lock = res->owner;
 
 	/* Nothing was cached since the last time if it was not filled. */
-	if (lock && !sffs_cache_stale(lock))
+	if (lock && !test_bit(SFFS_CACHE_STALE, &lock->cache))
 		sffs_cache_drop(lock);
 }
 

@@ -128,7 +128,7 @@ int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool kill
 	if (!answer)
 		res->core.waiting[mode]++;
 	/* Shared is not raised: the node would wait for the task, and the task for it. */
-	WARN_ON_ONCE(!answer && sffs_res_user(res));
+	WARN_ON_ONCE(!answer && mode == SFFS_LOCK_EXCLUSIVE && sffs_res_user(res));
 	spin_unlock_irq(&res->lock);
 	if (!answer) {
 		sffs_res_kick(res);
@@ -151,10 +151,9 @@ bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode)
 	struct sffs_res_user *new = kmalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
 	int err = -EIO;
 
-	if (!new)
-		return false;
 	spin_lock_irq(&res->lock);
-	if (!sffs_res_answer(res, mode, &new, &err))
+	/* A task that uses it already needs no entry. */
+	if ((!new && !sffs_res_user(res)) || !sffs_res_answer(res, mode, &new, &err))
 		err = -EAGAIN;
 	spin_unlock_irq(&res->lock);
 	kfree(new);

@@ -534,6 +534,45 @@ static void sffs_rename_unlock(struct sffs_rename *r)
 			    SFFS_LOCK_EXCLUSIVE);
 }
 
+/* Deeper trees than this are not believed. */
+#define SFFS_PATH_DEPTH		65536U
+
+/*
+ * Directories move under the rename lock, which is held: is one inside of another on the disk,
+ * whatever the VFS has cached of the way there?
+ */
+static int sffs_inside(struct inode *dir, const struct inode *other)
+{
+	u64 ino = dir->i_ino, root = SFFS_SB(dir->i_sb)->root_ino;
+	unsigned int n;
+
+	for (n = 0; ino != root && n < SFFS_PATH_DEPTH; n++) {
+		struct inode *at;
+
+		if (ino == other->i_ino)
+			return 1;
+		at = sffs_iget(dir->i_sb, ino);
+		if (IS_ERR(at))
+			return PTR_ERR(at);
+		ino = SFFS_I(at)->parent;
+		iput(at);
+	}
+	return ino == root ? 0 : -EFSCORRUPTED;
+}
+
+static int sffs_rename_check_way(struct sffs_rename *r)
+{
+	int err = 0;
+
+	if (!SFFS_SB(r->old_dir->i_sb)->shared)
+		return 0;	/* the VFS has looked */
+	if (S_ISDIR(r->inode->i_mode))
+		err = sffs_inside(r->new_dir, r->inode);
+	if (!err && (r->flags & RENAME_EXCHANGE) && S_ISDIR(r->target->i_mode))
+		err = sffs_inside(r->old_dir, r->target);
+	return err > 0 ? -EINVAL : err;
+}
+
 /* The rename lock, directories parent before child or by number, inodes by number. */
 static int sffs_rename_lock(struct sffs_rename *r)
 {
@@ -547,6 +586,9 @@ static int sffs_rename_lock(struct sffs_rename *r)
 		if (err)
 			return err;
 		r->rename_lock = true;
+		err = sffs_rename_check_way(r);
+		if (err)
+			goto unlock;
 	}
 	if (is_subdir(r->old->d_parent, r->new->d_parent) ||
 	    (!is_subdir(r->new->d_parent, r->old->d_parent) && first->i_ino > second->i_ino))
@@ -555,6 +597,7 @@ static int sffs_rename_lock(struct sffs_rename *r)
 		swap(a, b);
 	err = sffs_rename_lock_one(r, first) ?: sffs_rename_lock_one(r, second) ?:
 	      sffs_rename_lock_one(r, a) ?: sffs_rename_lock_one(r, b);
+unlock:
 	if (err)
 		sffs_rename_unlock(r);
 	return err;

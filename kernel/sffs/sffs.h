@@ -56,6 +56,7 @@ struct sffs_tx;
 #define SFFS_CACHE_DEAD		2	/* the inode was freed elsewhere: -ESTALE for ever */
 #define SFFS_CACHE_DIRTY	3	/* was used exclusively since it was last flushed */
 #define SFFS_CACHE_LEAVING	4	/* is being given up by lose.c */
+#define SFFS_CACHE_AWAY		5	/* was given up: what there is may be as good as before */
 
 /**
  * struct sffs_lock - this node's part of one lock resource
@@ -135,9 +136,11 @@ extern const struct dentry_operations sffs_dentry_ops;
 void sffs_dentry_true(struct dentry *dentry, struct inode *dir);
 int sffs_dentry_check(struct inode *dir, struct dentry *dentry);
 
+/* Must sffs_cache_fill() look at it before what is cached may be believed? */
 static inline bool sffs_cache_stale(const struct sffs_lock *lock)
 {
-	return test_bit_acquire(SFFS_CACHE_STALE, &lock->cache);
+	/* Pairs with the end of sffs_cache_fill(). */
+	return smp_load_acquire(&lock->cache) & (BIT(SFFS_CACHE_STALE) | BIT(SFFS_CACHE_AWAY));
 }
 
 /* ---- The gate: gate.c ---- */
