@@ -4,6 +4,7 @@
  * how it ends. Nothing here starts a guest.
  */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "kselftest_harness.h"
 
@@ -226,6 +227,38 @@ TEST_F_TIMEOUT(errors, long_command_line, 300)
 	memset(cmdline, 'x', 2048);
 	EXPECT_EQ(USAGE, asvm_do(&run, args, END_MS));
 	EXPECT_NE(NULL, strstr(run.text, "the kernel takes at most 2047 characters"));
+}
+
+/*
+ * The script of asvm qemu: what is typed is not taken for more than a word, and a folder that
+ * somebody has put in the place of the bridge's, with a socket to be given the guest's memory
+ * by, ends it.
+ */
+TEST_F_TIMEOUT(errors, qemu_script, 60)
+{
+	static struct asvm_run run;
+	char script[] = "/tmp/asvm-script-XXXXXX", name[32], dir[48];
+	const char *const args[] = {
+		"qemu", "--name", name, "--disk", "/no disk;$(x)", "--", "-vga", "it's", NULL
+	};
+	const char *const bash[] = { "bash", script, NULL };
+	int fd = mkstemp(script);
+
+	ASSERT_LE(0, fd);
+	snprintf(name, sizeof(name), "t%d", getpid());
+	snprintf(dir, sizeof(dir), "/tmp/asvm-%s", name);
+	EXPECT_EQ(0, asvm_do(&run, args, END_MS));
+	EXPECT_NE(NULL, strstr(run.text, " '/no disk;$(x)' ")) TH_LOG("%s", run.text);
+	EXPECT_NE(NULL, strstr(run.text, "-vga 'it'\\''s'")) TH_LOG("%s", run.text);
+	ASSERT_EQ(run.len, write(fd, run.text, run.len));
+	close(fd);
+	ASSERT_EQ(0, mkdir(dir, 0777));
+	ASSERT_EQ(0, run_start(&run, bash));
+	EXPECT_EQ(1, asvm_wait(&run, END_MS));
+	EXPECT_NE(NULL, strstr(run.text, "File exists")) TH_LOG("%s", run.text);
+	EXPECT_EQ(0, rmdir(dir));
+	asvm_free(&run);
+	unlink(script);
 }
 
 struct wrong_file {

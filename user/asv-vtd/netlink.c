@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The generic netlink family of asv_vtd, by libnl. */
-#include <errno.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "genl_dump.h"
 #include "log.h"
 #include "vtd.h"
 
 /* A kernel that sends more than this is not listened to any longer. */
 #define LEASES_MAX	65536
-#define DUMP_TRIES	8
 
 /**
  * struct vtd_netlink - a connection
@@ -25,8 +24,8 @@ struct vtd_netlink {
 	int family;
 };
 
-/* struct dump - a dump under way */
-struct dump {
+/* struct reading - a dump under way */
+struct reading {
 	struct lease *list;
 	size_t count;
 	bool full;
@@ -151,68 +150,52 @@ static bool parse_lease(struct nl_msg *msg, struct lease *lease)
 	return true;
 }
 
-static int take_lease(struct nl_msg *msg, void *arg)
+static bool take_lease(struct nl_msg *msg, void *data)
 {
-	struct dump *dump = arg;
+	struct reading *r = data;
 	struct lease lease, *more;
 
 	if (!parse_lease(msg, &lease))
-		return NL_SKIP;
+		return true;
 	/* Grow at each power of two. */
-	if (!(dump->count & (dump->count - 1))) {
-		more = dump->count == LEASES_MAX ? NULL :
-		       reallocarray(dump->list, dump->count ? dump->count * 2 : 1, sizeof(lease));
-		if (!more) {
-			dump->full = true;
-			return NL_STOP;
-		}
-		dump->list = more;
+	if (!(r->count & (r->count - 1))) {
+		more = r->count == LEASES_MAX ? NULL :
+		       reallocarray(r->list, r->count ? r->count * 2 : 1, sizeof(lease));
+		r->full = !more;
+		if (!more)
+			return false;
+		r->list = more;
 	}
-	dump->list[dump->count++] = lease;
-	return NL_OK;
+	r->list[r->count++] = lease;
+	return true;
 }
 
-static int send_request(struct vtd_netlink *nl)
+static void forget_leases(void *data)
 {
-	struct nl_msg *msg = nlmsg_alloc();
-	int ret = -NLE_NOMEM;
+	struct reading *r = data;
 
-	if (!msg)
-		return ret;
-	if (genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->family, 0, NLM_F_DUMP,
-			ASV_VTD_CMD_GET_LEASE, ASV_VTD_GENL_VERSION))
-		ret = nl_send_auto(nl->sock, msg);
-	nlmsg_free(msg);
-	return ret;
+	free(r->list);
+	*r = (struct reading){ };
 }
 
 ssize_t netlink_leases(struct vtd_netlink *nl, struct lease **list)
 {
-	struct dump dump = { };
-	int ret, tries;
+	struct reading r = { };
+	const struct genl_dump d = {
+		.sock = nl->sock, .family = nl->family, .cmd = ASV_VTD_CMD_GET_LEASE,
+		.version = ASV_VTD_GENL_VERSION, .take = take_lease, .restart = forget_leases,
+		.data = &r,
+	};
+	const char *why = genl_dump(&d);
 
-	nl_socket_modify_cb(nl->sock, NL_CB_VALID, NL_CB_CUSTOM, take_lease, &dump);
-	for (tries = 0; tries < DUMP_TRIES; tries++) {
-		free(dump.list);
-		dump = (struct dump){ };
-		ret = send_request(nl);
-		if (ret >= 0)
-			ret = nl_recvmsgs_default(nl->sock);
-		if (dump.full) {
-			log_err("no room for so many leases");
-			free(dump.list);
-			return -1;
-		}
-		/* One came or went meanwhile: what was read does not fit together. */
-		if (ret != -NLE_DUMP_INTR)
-			break;
+	if (r.full)
+		why = "no room for so many";
+	if (!why) {
+		*list = r.list;
+		return r.count;
 	}
-	if (ret >= 0) {
-		*list = dump.list;
-		return dump.count;
-	}
-	log_err("cannot read the leases: %s", nl_geterror(ret));
-	free(dump.list);
+	log_err("cannot read the leases: %s", why);
+	free(r.list);
 	return -1;
 }
 

@@ -2,7 +2,9 @@
 programs	+= asvm asvm-stats
 asvm-srcs	:= $(filter-out asvm/stats%.c,$(sort $(wildcard asvm/*.c)))
 asvm-libs	:= -lelf
-asvm-stats-srcs	:= $(wildcard asvm/stats*.c) asvm/json.c asvm/log.c asvm/values.c
+asvm-stats-srcs	:= $(wildcard asvm/stats*.c) asvm/json.c asvm/log.c asvm/values.c \
+		    lib/genl_dump.c
 asvm-stats-libs	:= $(shell pkg-config --libs libnl-genl-3.0)
 # Only as a system's headers: libnl's do not pass all of our warnings.
-asvm-stats-cflags := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags libnl-genl-3.0))
+asvm-stats-cflags := -I$(CURDIR)/lib \
+		     $(patsubst -I%,-isystem%,$(shell pkg-config --cflags libnl-genl-3.0))

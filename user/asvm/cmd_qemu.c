@@ -359,8 +359,9 @@ static void print_plan(const struct plan *plan)
 
 	puts("#!/bin/bash");
 	if (plan->rc.guest.ndisks) {
-		printf("mkdir -p -m 0700 %s\n", plan->dir);
-		puts("trap 'kill $(jobs -p)' EXIT");
+		/* Not one that somebody else has put there: the bridge is given all memory. */
+		printf("mkdir -m 0700 %s || exit\n", plan->dir);
+		printf("trap 'kill $(jobs -p); rm -rf %s' EXIT\n", plan->dir);
 	}
 	for (i = 0; i < plan->rc.guest.ndisks; i++) {
 		print_words(&plan->bridge[i]);
@@ -541,8 +542,11 @@ int cmd_qemu(int argc, char **argv)
 	if (!plan.run)
 		snprintf(plan.dir, sizeof(plan.dir), "/tmp/asvm-%.40s",
 			 plan.rc.guest.name);
-	if (make_plan(&plan))
+	if (make_plan(&plan)) {
+		if (plan.run)
+			remove_dir(&plan);
 		return EXIT_CODE_FAILED;
+	}
 	for (; rest && *rest; rest++)
 		add(&plan.qemu, "%s", *rest);
 	if (!plan_fits(&plan)) {

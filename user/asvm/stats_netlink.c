@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The generic netlink family of the backends' counters, by libnl. */
-#include <errno.h>
 #include <fcntl.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
@@ -9,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "genl_dump.h"
 #include "log.h"
 #include "stats.h"
 
 /* A kernel that sends more than this is not listened to any longer. */
 #define ROWS_MAX 65536
-#define DUMP_TRIES 8
 
 /**
  * struct stats_source - the connection
@@ -27,8 +26,9 @@ struct stats_source {
 	int node;
 };
 
-/* struct dump - a dump under way */
-struct dump {
+/* struct reading - a dump under way */
+struct reading {
+	const struct stats_source *src;
 	struct stats *st;
 	bool devices;
 	bool full;
@@ -159,62 +159,49 @@ static const struct nla_policy policy[ASV_A_MAX + 1] = {
 	[ASV_A_REQUESTS ... ASV_A_HELPED] = { .type = NLA_U64 },
 };
 
-static int take_message(struct nl_msg *msg, void *arg)
+static bool take(struct nl_msg *msg, void *data)
 {
 	struct nlattr *tb[ASV_A_MAX + 1];
-	struct dump *dump = arg;
-	bool ok;
+	struct reading *r = data;
 
-	if (genlmsg_parse(nlmsg_hdr(msg), 0, tb, ASV_A_MAX,
-			  (struct nla_policy *)policy) < 0)
-		return NL_SKIP;
-	ok = dump->devices ? take_dev(dump->st, tb) : take_vq(dump->st, tb);
-	if (!ok)
-		dump->full = true;
-	return ok ? NL_OK : NL_STOP;
+	if (genlmsg_parse(nlmsg_hdr(msg), 0, tb, ASV_A_MAX, (struct nla_policy *)policy) < 0)
+		return true;
+	r->full = !(r->devices ? take_dev(r->st, tb) : take_vq(r->st, tb));
+	return !r->full;
 }
 
-static int send_request(struct stats_source *src, uint8_t cmd)
+static int fill(struct nl_msg *msg, void *data)
 {
-	struct nl_msg *msg = nlmsg_alloc();
-	int ret = -NLE_NOMEM;
+	const struct reading *r = data;
 
-	if (!msg)
-		return ret;
-	if (genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, src->family, 0,
-			NLM_F_DUMP, cmd, ASV_GENL_VERSION) &&
-	    (src->node < 0 || !nla_put_u32(msg, ASV_A_FD, src->node)))
-		ret = nl_send_auto(src->sock, msg);
-	nlmsg_free(msg);
-	return ret;
+	return r->src->node < 0 ? 0 : nla_put_u32(msg, ASV_A_FD, r->src->node);
+}
+
+static void restart(void *data)
+{
+	struct reading *r = data;
+
+	if (r->devices)
+		r->st->ndevs = 0;
+	else
+		r->st->nvqs = 0;
 }
 
 static int dump(struct stats_source *src, struct stats *st, bool devices)
 {
-	struct dump d = { .st = st, .devices = devices };
-	int ret, tries;
+	struct reading r = { .src = src, .st = st, .devices = devices };
+	const struct genl_dump d = {
+		.sock = src->sock, .family = src->family,
+		.cmd = devices ? ASV_CMD_GET_DEV : ASV_CMD_GET_VQ, .version = ASV_GENL_VERSION,
+		.fill = fill, .take = take, .restart = restart, .data = &r,
+	};
+	const char *why = genl_dump(&d);
 
-	nl_socket_modify_cb(src->sock, NL_CB_VALID, NL_CB_CUSTOM, take_message, &d);
-	for (tries = 0; tries < DUMP_TRIES; tries++) {
-		if (devices)
-			st->ndevs = 0;
-		else
-			st->nvqs = 0;
-		ret = send_request(src, devices ? ASV_CMD_GET_DEV : ASV_CMD_GET_VQ);
-		if (ret >= 0)
-			ret = nl_recvmsgs_default(src->sock);
-		if (d.full) {
-			log_err("too many devices for one list");
-			return -1;
-		}
-		/* A device came or went meanwhile: what was read does not fit together. */
-		if (ret != -NLE_DUMP_INTR)
-			break;
-	}
-	if (ret >= 0)
-		return 0;
-	log_err("cannot read the counters: %s", nl_geterror(ret));
-	return -1;
+	if (r.full)
+		why = "too many devices for one list";
+	if (why)
+		log_err("cannot read the counters: %s", why);
+	return why ? -1 : 0;
 }
 
 static int dev_order(const void *a, const void *b)

@@ -28,7 +28,7 @@ tune.sffs-libs	:= $(sffs-prog-libs)
 
 programs	+= sffs
 # Only as a system's headers: libnl's do not pass all of our warnings.
-sffs-srcs	:= sffs-progs/sffs.c sffs-progs/live.c sffs-progs/util.c asvm/json.c
-sffs-cflags	:= $(sffs-prog-cflags) -I$(CURDIR)/../kernel/include/uapi \
+sffs-srcs	:= sffs-progs/sffs.c sffs-progs/live.c sffs-progs/util.c asvm/json.c lib/genl_dump.c
+sffs-cflags	:= $(sffs-prog-cflags) -I$(CURDIR)/lib -I$(CURDIR)/../kernel/include/uapi \
 		   $(patsubst -I%,-isystem%,$(shell pkg-config --cflags libnl-genl-3.0))
 sffs-libs	:= -luuid $(shell pkg-config --libs libnl-genl-3.0)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The module's generic netlink family, by libnl. */
-#include <errno.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "genl_dump.h"
 #include "libsffs.h"
 #include "live.h"
 
@@ -28,11 +28,12 @@ static struct nla_policy policy[SFFS_A_MAX + 1] = {
 	[SFFS_A_BLOCK] = { .type = NLA_U64 },
 };
 
+/* struct listener - who takes messages; @dev: of which volume, 0: of all */
 struct listener {
 	live_fn fn;
 	void *data;
+	uint32_t dev;
 	bool stop;
-	int error;	/* errno of the module, 0 */
 };
 
 uint32_t live_u32(const struct live_msg *m, enum sffs_attr attr)
@@ -63,45 +64,33 @@ const char *live_uuid(const struct live_msg *m, char *buf)
 	return buf;
 }
 
-static int take_message(struct nl_msg *msg, void *arg)
+/* false if no more is wanted */
+static bool take(struct nl_msg *msg, void *data)
 {
 	struct nlattr *tb[SFFS_A_MAX + 1];
-	struct listener *l = arg;
+	const struct listener *l = data;
 	struct live_msg m = { tb };
 
-	if (genlmsg_parse(nlmsg_hdr(msg), 0, tb, SFFS_A_MAX, policy) < 0)
-		return NL_SKIP;
-	if (!l->stop && !l->fn(&m, l->data))
-		l->stop = true;
-	return l->stop ? NL_STOP : NL_OK;
+	return genlmsg_parse(nlmsg_hdr(msg), 0, tb, SFFS_A_MAX, policy) < 0 ||
+	       l->fn(&m, l->data);
 }
 
-/* A dump that fails says why behind the header of its last message; libnl does not look. */
-static int take_end(struct nl_msg *msg, void *arg)
+static int fill(struct nl_msg *msg, void *data)
 {
-	struct nlmsghdr *hdr = nlmsg_hdr(msg);
-	struct listener *l = arg;
-	int err = 0;
+	const struct listener *l = data;
 
-	if (hdr->nlmsg_len >= NLMSG_LENGTH(sizeof(err)))
-		memcpy(&err, nlmsg_data(hdr), sizeof(err));
-	if (err < 0)
-		l->error = -err;
-	return NL_OK;
+	return l->dev ? nla_put_u32(msg, SFFS_A_DEV, l->dev) : 0;
 }
 
-static struct nl_sock *connect_family(struct listener *l, int *family)
+static struct nl_sock *connect_family(int *family)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 	int ret = sock ? genl_connect(sock) : -NLE_NOMEM;
 
 	if (ret >= 0) {
 		*family = genl_ctrl_resolve(sock, SFFS_GENL_NAME);
-		if (*family >= 0) {
-			nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, take_message, l);
-			nl_socket_modify_cb(sock, NL_CB_FINISH, NL_CB_CUSTOM, take_end, l);
+		if (*family >= 0)
 			return sock;
-		}
 		sffs_err("the module sffs is not loaded");
 	} else {
 		sffs_err("netlink: %s", nl_geterror(ret));
@@ -112,36 +101,40 @@ static struct nl_sock *connect_family(struct listener *l, int *family)
 
 int live_dump(enum sffs_genl_cmd cmd, uint32_t dev, live_fn fn, void *data)
 {
-	struct listener l = { .fn = fn, .data = data };
-	int family, ret = -NLE_NOMEM;
-	struct nl_sock *sock = connect_family(&l, &family);
-	struct nl_msg *msg = sock ? nlmsg_alloc() : NULL;
+	struct listener l = { .fn = fn, .data = data, .dev = dev };
+	struct genl_dump d = {
+		.cmd = cmd, .version = SFFS_GENL_VERSION, .fill = fill, .take = take, .data = &l,
+	};
+	const char *why;
 
-	if (!sock)
+	d.sock = connect_family(&d.family);
+	if (!d.sock)
 		return -1;
-	if (msg && genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_DUMP, cmd,
-			       SFFS_GENL_VERSION) &&
-	    (!dev || !nla_put_u32(msg, SFFS_A_DEV, dev)))
-		ret = nl_send_auto(sock, msg);
-	if (ret >= 0)
-		ret = nl_recvmsgs_default(sock);
-	nlmsg_free(msg);
-	nl_socket_free(sock);
-	if (ret >= 0 && !l.error)
-		return 0;
-	sffs_err("the module does not tell%s: %s", l.error ? " all" : "",
-		 l.error ? strerror(l.error) : nl_geterror(ret));
-	return -1;
+	why = genl_dump(&d);
+	nl_socket_free(d.sock);
+	if (why)
+		sffs_err("the module does not tell all: %s", why);
+	return why ? -1 : 0;
+}
+
+static int take_event(struct nl_msg *msg, void *arg)
+{
+	struct listener *l = arg;
+
+	if (!l->stop && !take(msg, l))
+		l->stop = true;
+	return l->stop ? NL_STOP : NL_OK;
 }
 
 int live_events(live_fn fn, void *data)
 {
 	struct listener l = { .fn = fn, .data = data };
 	int family, group, ret = 0;
-	struct nl_sock *sock = connect_family(&l, &family);
+	struct nl_sock *sock = connect_family(&family);
 
 	if (!sock)
 		return -1;
+	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, take_event, &l);
 	group = genl_ctrl_resolve_grp(sock, SFFS_GENL_NAME, SFFS_GENL_EVENTS);
 	nl_socket_disable_seq_check(sock);
 	ret = group < 0 ? group : nl_socket_add_membership(sock, group);

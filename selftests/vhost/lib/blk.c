@@ -36,7 +36,7 @@ static void prepare(void)
 		err(1, "/proc/self/exe");
 	dir[n] = 0;
 	*strrchr(dir, '/') = 0;
-	if (vt_shell("test -e " ENV_DIR "/ready") && vt_shell("sh %s/env.sh", dir))
+	if (access(ENV_DIR "/ready", F_OK) && vt_shell("sh %s/env.sh", dir))
 		errx(1, "env.sh cannot prepare the test disks");
 }
 

@@ -24,15 +24,34 @@
 
 void vt_netns(void)
 {
+	int fd;
+
 	if (unshare(CLONE_NEWNET))
 		err(1, "a network namespace");
 	/* else the kernel sends of itself as soon as an interface is up */
-	vt_shell("sysctl -w net.ipv6.conf.default.disable_ipv6=1");
+	fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		err(1, "disable_ipv6");
+	close(fd);
 }
 
 int vt_if_up(const char *ifname)
 {
-	return vt_shell("ip link set dev %s up", ifname);
+	struct ifreq ifr = {};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr))
+		ret = -errno;
+	ifr.ifr_flags |= IFF_UP;
+	if (!ret && ioctl(fd, SIOCSIFFLAGS, &ifr))
+		ret = -errno;
+	close(fd);
+	return ret;
 }
 
 int vt_tap(char *ifname, unsigned int flags, unsigned int hdr_size, unsigned int offload)
