@@ -258,6 +258,8 @@ static bool sffs_delegate_named(struct sffs_resource *res, struct sffs_res_run *
 			res->through[mode] = 0;
 		}
 		res->core.look = true;
+		/* Without a use it is there for the asker, who is yet to enter. */
+		res->core.quit = READ_ONCE(res->mgr->stopping);
 		res->period = 0;
 	}
 	spin_lock_nested(&res->chunk->lock, SINGLE_DEPTH_NESTING);

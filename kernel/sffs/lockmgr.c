@@ -17,7 +17,7 @@
 #include "lockmgr.h"
 
 #define POLL_MS_MIN	4
-#define POLL_MS_MAX	250
+#define POLL_MS_MAX	100
 #define ERROR_MS	500	/* to the next try after a record could not be read */
 
 /* ---- The table of resources ---- */

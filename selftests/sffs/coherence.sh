@@ -72,7 +72,7 @@ mode() { chmod 640 "$1/new" && [ "$(stat -c %a "$2/new")" = 640 ]; }
 attribute()
 {
 	setfattr -n user.who -v "$1" "$1/new" &&
-		[ "$(getfattr --only-values -n user.who "$2/new" 2>&1)" = "$1" ]
+		[ "$(getfattr --absolute-names --only-values -n user.who "$2/new" 2>&1)" = "$1" ]
 }
 move() { mv "$1/new" "$1/moved" && gone "$2/new" && says "$2/moved" cha; }
 hard_link()
