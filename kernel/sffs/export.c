@@ -75,7 +75,10 @@ static struct dentry *sffs_fh_to_parent(struct super_block *sb, struct fid *fid,
 
 static struct dentry *sffs_get_parent(struct dentry *child)
 {
-	return d_obtain_alias(sffs_iget(child->d_sb, SFFS_I(d_inode(child))->parent));
+	u64 parent;
+	int err = sffs_read_parent(d_inode(child), &parent);
+
+	return d_obtain_alias(err ? ERR_PTR(err) : sffs_iget(child->d_sb, parent));
 }
 
 const struct export_operations sffs_export_ops = {

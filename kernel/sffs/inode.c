@@ -344,6 +344,19 @@ struct inode *sffs_iget(struct super_block *sb, u64 ino)
 	return inode;
 }
 
+/* The directory that a directory is in now. */
+int sffs_read_parent(struct inode *dir, u64 *parent)
+{
+	struct sffs_inode_info *si = SFFS_I(dir);
+	int err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
+
+	if (err)
+		return err;
+	*parent = si->parent;
+	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
+	return 0;
+}
+
 /* ---- To disk ---- */
 
 static void sffs_put_time(struct timespec64 ts, __le64 *sec, __le32 *nsec)

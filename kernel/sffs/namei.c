@@ -375,15 +375,13 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 	struct sffs_tx tx;
 	int err, err2;
 
-	if (!sffs_project_fits(dir, inode))
-		return -EXDEV;
 	err = sffs_lock(&SFFS_I(dir)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		return err;
 	err = sffs_lock(&SFFS_I(inode)->lock, SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_dir;
-	err = sffs_dentry_check(dir, dentry);
+	err = sffs_project_fits(dir, inode) ? sffs_dentry_check(dir, dentry) : -EXDEV;
 	if (!err && !inode->i_nlink && !(inode->i_state & I_LINKABLE))
 		err = -ENOENT;	/* its last name went elsewhere */
 	if (err)
@@ -548,14 +546,17 @@ static int sffs_inside(struct inode *dir, const struct inode *other)
 
 	for (n = 0; ino != root && n < SFFS_PATH_DEPTH; n++) {
 		struct inode *at;
+		int err;
 
 		if (ino == other->i_ino)
 			return 1;
 		at = sffs_iget(dir->i_sb, ino);
 		if (IS_ERR(at))
 			return PTR_ERR(at);
-		ino = SFFS_I(at)->parent;
+		err = sffs_read_parent(at, &ino);
 		iput(at);
+		if (err)
+			return err;
 	}
 	return ino == root ? 0 : -EFSCORRUPTED;
 }
@@ -717,6 +718,9 @@ static int sffs_rename_locked(struct sffs_rename *r)
 {
 	int err, err2;
 
+	if (!sffs_project_fits(r->new_dir, r->inode) ||
+	    ((r->flags & RENAME_EXCHANGE) && !sffs_project_fits(r->old_dir, r->target)))
+		return -EXDEV;
 	err = sffs_dentry_check(r->old_dir, r->old) ?: sffs_dentry_check(r->new_dir, r->new);
 	if (err)
 		return err;
@@ -752,9 +756,6 @@ static int sffs_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct de
 	/* The lock of its inode might have to be waited for in the middle. */
 	if ((flags & RENAME_WHITEOUT) && !SFFS_SB(old_dir->i_sb)->local)
 		return -EINVAL;
-	if (!sffs_project_fits(new_dir, r.inode) ||
-	    ((flags & RENAME_EXCHANGE) && !sffs_project_fits(old_dir, r.target)))
-		return -EXDEV;
 	err = sffs_rename_lock(&r);
 	if (err)
 		return err;

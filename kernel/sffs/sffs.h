@@ -423,6 +423,7 @@ struct inode *sffs_alloc_inode(struct super_block *sb);
 void sffs_free_inode(struct inode *inode);
 struct inode *sffs_iget(struct super_block *sb, u64 ino);
 int sffs_reload_inode(struct inode *inode);
+int sffs_read_parent(struct inode *dir, u64 *parent);
 void sffs_set_ops(struct inode *inode);
 int sffs_store_inode(struct sffs_tx *tx, struct inode *inode);
 void sffs_store_fields(struct inode *inode);
