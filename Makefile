@@ -79,7 +79,7 @@ programs_install: programs
 
 # ---- what sets itself up: these install the Debian packages that they need
 setup:
-	scripts/setup build run check bench
+	scripts/setup build run check long bench
 
 run:
 	@scripts/run

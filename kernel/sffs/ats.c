@@ -2,10 +2,10 @@
 /*
  * The ATS sender: sffs-locks.rst, "ATS", in code, and the probe at mount.
  *
- * An operation is a work item that goes from stage to stage. One of its commands at a time is in
- * the hands of the SCSI layer, and the work item runs only when none is; so nothing in
- * struct sffs_op needs a lock. What the SCSI layer has given up may still be under way
- * at the target, and that is what the read-back is for.
+ * An operation is a work item that goes from stage to stage. It waits for one of its
+ * commands at a time, and the work item runs only when it waits for none; so nothing in
+ * struct sffs_op needs a lock. What was given up may still be under way, in the SCSI layer
+ * or at the target, and that is what the read-back is for.
  */
 #include <linux/delay.h>
 #include <linux/random.h>
@@ -32,7 +32,7 @@ enum sffs_op_stage {
  * struct sffs_op - an operation and what it needs
  * @ats: what its user sees
  * @lun: where
- * @cmd: the command under way
+ * @cmd: the command that it waits for
  * @work: the next stage
  * @stage: which that is
  * @failures: tries and reads in a row that told nothing
@@ -158,6 +158,7 @@ static void sffs_fill_ats(struct sffs_lun *lun, struct sffs_cmd *cmd, u64 sector
 	put_unaligned_be64(lun->start + sector, cmd->cdb + 2);
 	cmd->cdb[13] = 1;		/* blocks */
 	cmd->out = true;
+	cmd->leased = true;
 	cmd->buf = buf;
 	cmd->len = 2 * sffs_lun_sector(lun);
 }
@@ -193,8 +194,12 @@ static void sffs_op_send(struct sffs_op *op)
 	struct sffs_lun *lun = op->lun;
 	u64 now = ktime_get_boottime_ns();
 
-	if (READ_ONCE(lun->stopped)) {
+	if (sffs_lun_over(lun)) {
 		sffs_op_end(op, -EIO);
+		return;
+	}
+	if (!sffs_lun_has(lun, ats->sector, 1)) {
+		sffs_op_end(op, -EUCLEAN);
 		return;
 	}
 	if (ats->until && now >= ats->until) {
@@ -220,7 +225,6 @@ static void sffs_op_send(struct sffs_op *op)
 		sffs_op_not_sent(op, SFFS_ATS_ATTENTION);
 		return;
 	}
-	sffs_fault_count();
 	sffs_cmd_submit(lun, &op->cmd);
 }
 
@@ -285,7 +289,7 @@ static void sffs_op_tried(struct sffs_op *op)
 
 static void sffs_op_read(struct sffs_op *op)
 {
-	if (READ_ONCE(op->lun->stopped)) {
+	if (sffs_lun_over(op->lun)) {
 		sffs_op_end(op, -EIO);
 		return;
 	}
@@ -301,9 +305,13 @@ static void sffs_op_have_read(struct sffs_op *op)
 {
 	struct sffs_ats *ats = &op->ats;
 
+	if (sffs_fault(SFFS_FAULT_BACK))
+		op->cmd.result = SFFS_ATS_CONFLICT;
 	if (op->cmd.result != SFFS_ATS_DONE) {
 		if (op->cmd.result == SFFS_ATS_ATTENTION)
 			sffs_cmd_news(op->lun, &op->cmd.sense);
+		if (op->cmd.result == SFFS_ATS_CONFLICT)
+			sffs_lun_conflict(op->lun);
 		sffs_op_again(op, SFFS_OP_READ);
 		return;
 	}
@@ -395,8 +403,13 @@ static enum sffs_ats_result sffs_probe_ats(struct sffs_probe *p)
 		};
 		sffs_fill_images(p->lun, p->buf, &p->old, &p->new);
 		sffs_fill_ats(p->lun, &p->cmd, p->sector, p->buf);
-		if (sffs_cmd_run(p->lun, &p->cmd) != SFFS_ATS_ATTENTION)
+		if (sffs_fault(SFFS_FAULT_PROBE_NEWS)) {
+			p->cmd.result = SFFS_ATS_ATTENTION;
+			p->cmd.sense = (struct sffs_sense){ .asc = SFFS_NEWS_RESET };
+		} else if (sffs_cmd_run(p->lun, &p->cmd) != SFFS_ATS_ATTENTION) {
 			break;
+		}
+		sffs_cmd_news(p->lun, &p->cmd.sense);
 		sffs_cmd_clear(p->lun);
 	}
 	return p->cmd.result;
@@ -443,6 +456,7 @@ static int sffs_probe_match(struct sffs_probe *p)
 
 static int sffs_probe(struct sffs_probe *p)
 {
+	enum sffs_ats_result result;
 	struct sffs_lock_record now;
 	int err = sffs_probe_match(p);
 
@@ -453,8 +467,13 @@ static int sffs_probe(struct sffs_probe *p)
 		return err;
 	if (now.nonce == p->old.nonce)
 		return -EOPNOTSUPP;	/* said that it had written */
-	if (sffs_probe_ats(p) != SFFS_ATS_MISCOMPARE)
-		return p->cmd.result == SFFS_ATS_UNKNOWN ? -EIO : -EOPNOTSUPP;
+	result = sffs_fault(SFFS_FAULT_PROBE) ? SFFS_ATS_CONFLICT : sffs_probe_ats(p);
+	if (result == SFFS_ATS_CONFLICT)
+		return -EBADE;
+	if (result == SFFS_ATS_UNKNOWN || result == SFFS_ATS_ATTENTION)
+		return -EIO;
+	if (result != SFFS_ATS_MISCOMPARE)
+		return -EOPNOTSUPP;
 	err = sffs_lun_read_record(p->lun, p->sector, &now);
 	if (err)
 		return err;

@@ -25,7 +25,7 @@ struct sffs_lun;
 
 /**
  * sffs_lun_open() - find the SCSI device below a block device
- * @bdev: the device, or a partition of it; held open by the caller as long as the LUN
+ * @bdev: the device, or a partition of it; sectors beyond it are never touched
  * @sector_shift: 9 or 12, that of the volume and of the device
  * @seed: of the volume's checksums
  * @timeout_ms: of each command; a quarter of the lease
@@ -33,16 +33,17 @@ struct sffs_lun;
  * Sends nothing.
  *
  * Context: may sleep.
- * Return: the LUN, or an error pointer: -ENOTBLK if it is not a SCSI device.
+ * Return: the LUN, or an error pointer: -ENOTBLK if it is not a SCSI device, -EINVAL if
+ * it does not begin at a sector's start.
  */
 struct sffs_lun *sffs_lun_open(struct block_device *bdev, unsigned int sector_shift, u32 seed,
 			       unsigned int timeout_ms);
 
 /**
- * sffs_lun_close() - wait for the last operation, and forget the LUN
+ * sffs_lun_close() - stop the LUN, wait for the last operation, and forget it
  * @lun: no operation may be started any more
  *
- * Context: may sleep, as long as the device takes to end a command.
+ * Context: may sleep, as long as the SCSI layer takes to let go of every command.
  */
 void sffs_lun_close(struct sffs_lun *lun);
 
@@ -51,7 +52,9 @@ void sffs_lun_close(struct sffs_lun *lun);
  * @lun: the LUN
  *
  * For the mount's shutdown. Operations under way end after the command that they wait
- * for, and new ones at once. Reads and writes fail likewise.
+ * for, and new ones at once. Reads and writes fail likewise. So it is after the end of the
+ * lease, if one was given to the LUN: no ATS and no mail is sent then, not even what has
+ * been waiting since before.
  *
  * Context: any.
  */
@@ -76,9 +79,11 @@ unsigned int sffs_lun_resets(struct sffs_lun *lun);
  * READ (16), SBC-4 5.18. A unit attention is repeated a few times, nothing else is.
  * Asynchronous ATS of others may come between any two sectors.
  *
- * Context: sleeps, uninterruptibly, until the device has answered or its driver has
- * ended the command after the timeout. No memory is allocated but the request.
- * Return: 0 or -EIO.
+ * Context: sleeps, uninterruptibly, until the device has answered, or for the timeout, for
+ * each SFFS_CMD_MOST bytes. Memory is taken from a reserve; when that is used up, by
+ * commands that the SCSI layer does not let go of, the read fails.
+ * Return: 0, -EBADE if a reservation keeps this node from reading, -EUCLEAN if these
+ * sectors are not the volume's, -EIO.
  */
 int sffs_lun_read(struct sffs_lun *lun, u64 sector, void *buf, unsigned int count);
 
@@ -105,8 +110,8 @@ int sffs_lun_write(struct sffs_lun *lun, u64 sector, void *buf);
  * @record: SFFS_RECORD_SIZE bytes of any memory
  *
  * Context: as sffs_lun_read(), and takes memory from a reserve.
- * Return: 0, -EIO, or -EUCLEAN if the rest of a sector of 4096 bytes is not zero. Magic
- * and checksum are the caller's to check.
+ * Return: as sffs_lun_read(), and -EUCLEAN also if the rest of a sector of 4096 bytes is
+ * not zero. Magic and checksum are the caller's to check.
  */
 int sffs_lun_read_record(struct sffs_lun *lun, u64 sector, void *record);
 
@@ -123,7 +128,8 @@ int sffs_lun_read_record(struct sffs_lun *lun, u64 sector, void *record);
  * @data: the caller's
  * @error: 0: the outcome is known, and is what @now says. -EIO: the LUN was stopped, the
  *	node is shut down and the outcome does not matter. -EBADE: the key of this node is
- *	gone, it was fenced. -ETIMEDOUT. -EUCLEAN: the rest of the sector is not zero.
+ *	gone, it was fenced. -ETIMEDOUT. -EUCLEAN: the rest of the sector is not zero, or
+ *	the sector is not the volume's.
  * @now: the record as it was read, or written, last; it differs from @old if @error is 0.
  *	The caller asks whether (slot, incarnation) is among the holders in it, not who
  *	wrote it, and not whether it is @new (sffs-locks.rst, "ATS" 4)

@@ -12,6 +12,7 @@ enum {
 	HOST_OK				= 0x00,
 	HOST_ERROR			= 0x07,	/* some drivers, beside the status */
 
+	KEY_RECOVERED_ERROR		= 0x01,
 	KEY_ILLEGAL_REQUEST		= 0x05,
 	KEY_UNIT_ATTENTION		= 0x06,
 	KEY_MISCOMPARE			= 0x0e,
@@ -51,8 +52,12 @@ enum sffs_ats_result sffs_ats_judge(u32 result, const struct sffs_sense *sense)
 	default:
 		return SFFS_ATS_UNKNOWN;	/* busy, task set full, aborted */
 	}
-	if (!sense->valid)
+	/* A deferred error, SPC-4 4.5.7, is that of an earlier command. */
+	if (!sense->valid || sense->deferred)
 		return SFFS_ATS_UNKNOWN;
+	/* Done, with some trouble; but not if that is a compare that did not match at first. */
+	if (sense->key == KEY_RECOVERED_ERROR && sense->asc != ASC_MISCOMPARE)
+		return SFFS_ATS_DONE;
 	if (sense->key == KEY_MISCOMPARE && sense->asc == ASC_MISCOMPARE && !sense->ascq)
 		return SFFS_ATS_MISCOMPARE;
 	if (sense->key == KEY_UNIT_ATTENTION)

@@ -29,12 +29,14 @@ enum sffs_ats_result {
  * @key: sense key
  * @asc: additional sense code
  * @ascq: its qualifier
+ * @deferred: it is about an earlier command
  */
 struct sffs_sense {
 	bool valid;
 	u8 key;
 	u8 asc;
 	u8 ascq;
+	bool deferred;
 };
 
 /* What a unit attention tells; the node has to look after it. */

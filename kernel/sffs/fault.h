@@ -12,6 +12,11 @@
  * @SFFS_FAULT_ATTENTION: it is not sent, and reported as a unit attention
  * @SFFS_FAULT_LATE: its success is reported late, by late_ms milliseconds
  * @SFFS_FAULT_TWICE: it is executed twice, and the second answer is reported
+ * @SFFS_FAULT_HELD: it has to wait for a tag, for late_ms milliseconds
+ * @SFFS_FAULT_STUCK: the SCSI layer does not let go of it for late_ms milliseconds
+ * @SFFS_FAULT_BACK: what reads its record back is refused for want of a key
+ * @SFFS_FAULT_PROBE: the probe's second command is refused for want of a key
+ * @SFFS_FAULT_PROBE_NEWS: the probe's command is not sent, and a reset is reported
  * @SFFS_FAULTS: how many there are
  */
 enum sffs_fault {
@@ -20,12 +25,19 @@ enum sffs_fault {
 	SFFS_FAULT_ATTENTION,
 	SFFS_FAULT_LATE,
 	SFFS_FAULT_TWICE,
+	SFFS_FAULT_HELD,
+	SFFS_FAULT_STUCK,
+	SFFS_FAULT_BACK,
+	SFFS_FAULT_PROBE,
+	SFFS_FAULT_PROBE_NEWS,
 	SFFS_FAULTS,
 };
 
 bool sffs_fault(enum sffs_fault fault);
 unsigned int sffs_fault_late_ms(void);
+unsigned long sffs_fault_late(void);
 void sffs_fault_count(void);
+void sffs_fault_news(void);
 void sffs_fault_init(void);
 void sffs_fault_exit(void);
 

@@ -78,7 +78,8 @@ static int sffs_pr_in(struct sffs_lun *lun, u8 action, u8 *buf)
 	struct sffs_cmd cmd = {
 		.cdb = { PERSISTENT_RESERVE_IN, action, [7] = SFFS_PR_BYTES >> 8,
 			 [8] = SFFS_PR_BYTES & 0xff },
-		.cdb_len = 10, .buf = buf, .len = SFFS_PR_BYTES, .partial = true,
+		.cdb_len = 10, .buf = buf, .len = SFFS_PR_BYTES,
+		.least = SFFS_PR_HEAD,
 	};
 	int i;
 
@@ -285,34 +286,41 @@ int sffs_fence_dead(struct sffs_node *node)
 
 /* ---- Being fenced ---- */
 
+/* Memory for sffs_fence_check() */
+u8 *sffs_fence_buffer(gfp_t gfp)
+{
+	return kmalloc(SFFS_PR_BYTES, gfp);
+}
+
 /**
  * sffs_fence_check() - look whether this node's key is still there
  * @node: this node
+ * @buf: of sffs_fence_buffer(); its contents are of no use to others
  *
- * After a reset, a change of keys, or a conflict. Shuts the mount down if it is not.
+ * At each heartbeat: a target that lost all keys, and the reservation with them, refuses
+ * nothing, and whoever sent it a command first, be it sd, was told of that, and nobody
+ * else. Also after a conflict. Shuts the mount down if the key is gone.
  *
  * Context: sleeps, a command or a few.
  */
-void sffs_fence_check(struct sffs_node *node)
+void sffs_fence_check(struct sffs_node *node, u8 *buf)
 {
 	struct sffs_sb_info *sbi = node->sbi;
-	u8 *buf;
 
-	if (!node->key)
-		return;
-	buf = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
 	/* What cannot be read is for the lease. */
-	if (buf && !sffs_pr_has_key(sbi->lun, node->key, buf))
+	if (node->key && !sffs_pr_has_key(sbi->lun, node->key, buf))
 		sffs_shutdown(sbi->sb, "it was fenced: its key for the LUN is gone");
-	kfree(buf);
 }
 
 /* A write or an ATS of this node was refused for want of a key. */
 void sffs_fence_conflict(struct work_struct *work)
 {
 	struct sffs_node *node = container_of(work, struct sffs_node, conflict);
+	u8 *buf = sffs_fence_buffer(GFP_NOIO);
 
-	sffs_fence_check(node);
+	if (buf)
+		sffs_fence_check(node, buf);
+	kfree(buf);
 	/* A path that came back without the key would have to be registered anew. */
 	sffs_shutdown(node->sbi->sb, "the LUN is reserved for others");
 }

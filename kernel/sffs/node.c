@@ -10,6 +10,7 @@
 #include <linux/fs_context.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/utsname.h>
@@ -73,7 +74,7 @@ static void sffs_node_expire(struct work_struct *work)
 int sffs_node_renew(struct sffs_node *node)
 {
 	struct sffs_sb_info *sbi = node->sbi;
-	struct sffs_ats *ats = sffs_ats_alloc(sbi->lun);
+	struct sffs_ats *ats = node->ats;
 	struct sffs_slot_record *new = (struct sffs_slot_record *)ats->new;
 	const struct sffs_slot_record *now = (struct sffs_slot_record *)ats->now;
 	int err;
@@ -99,20 +100,13 @@ int sffs_node_renew(struct sffs_node *node)
 		if (ats->submitted && !sffs_node_credit(node, ats->submitted))
 			err = -EIO;
 	}
-	sffs_ats_free(ats);
 	return err;
 }
 
 /* What else there is to do at each heartbeat */
 static void sffs_node_look(struct sffs_node *node)
 {
-	struct sffs_lun *lun = node->sbi->lun;
-	unsigned int news = atomic_read(&lun->resets) + atomic_read(&lun->changes);
-
-	if (news != node->news) {
-		node->news = news;
-		sffs_fence_check(node);
-	}
+	sffs_fence_check(node, node->keys);
 	if (!sffs_watch_scan(node) && READ_ONCE(node->mounted))
 		queue_work(system_unbound_wq, &node->recover);
 }
@@ -124,7 +118,8 @@ static int sffs_heartbeat_thread(void *data)
 	unsigned long interval = msecs_to_jiffies(sbi->heartbeat_ms);
 
 	sched_set_fifo_low(current);
-	memalloc_noio_save();
+	/* Reclaim may wait for writes of this mount, and these for the lease. */
+	memalloc_noreclaim_save();
 	while (!kthread_should_stop()) {
 		unsigned long begun = jiffies, spent;
 
@@ -297,10 +292,14 @@ static struct sffs_node *sffs_node_new(struct sffs_sb_info *sbi, dev_t dev)
 	if (!node)
 		return NULL;
 	node->region = kmalloc(sbi->slots << sbi->sector_shift, GFP_KERNEL);
-	if (!node->region) {
+	node->keys = sffs_fence_buffer(GFP_KERNEL);
+	if (!node->region || !node->keys) {
+		kfree(node->region);
+		kfree(node->keys);
 		kvfree(node);
 		return NULL;
 	}
+	node->ats = sffs_ats_alloc(sbi->lun);
 	node->sbi = sbi;
 	node->dev = dev;
 	node->lease_ns = (u64)sbi->lease_ms * NSEC_PER_MSEC;
@@ -322,6 +321,7 @@ static int sffs_node_open_lun(struct sffs_sb_info *sbi, struct fs_context *fc)
 	sbi->lun = sffs_lun_open(sffs_gate_lower(sbi->gate), sbi->sector_shift, sbi->seed,
 				 sbi->lease_ms / 4);
 	if (!IS_ERR(sbi->lun)) {
+		sbi->lun->lease = &sbi->lease;
 		if (sbi->lun->partition && !sbi->nofence) {
 			errorf(fc, "no fencing on a partition: see -o nofence in sffs(5)");
 			return -EINVAL;
@@ -545,7 +545,10 @@ void sffs_node_leave(struct sffs_sb_info *sbi)
 	if (sbi->lun) {
 		struct sffs_lun *lun = sbi->lun;
 
-		sffs_lun_stop(lun);
+		if (node && node->ats) {
+			sffs_ats_free(node->ats);
+			node->ats = NULL;
+		}
 		sbi->lun = NULL;
 		sffs_lun_close(lun);
 	}
@@ -560,6 +563,7 @@ void sffs_node_exit(struct sffs_sb_info *sbi)
 		return;
 	cancel_work_sync(&node->conflict);
 	sbi->node = NULL;
+	kfree(node->keys);
 	kfree(node->region);
 	kvfree(node);
 	atomic_dec(&sffs_nodes);

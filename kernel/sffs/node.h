@@ -50,13 +50,14 @@ struct sffs_watch {
  * @watch_margin: D
  * @first: sector of slot 0's record
  * @dev: the volume's device
- * @region: memory for all slot records; @thread's, before it runs @join's
+ * @region: memory for all slot records; that of @thread, or, before it runs, of the mount
+ * @keys: memory for the keys; as @region
+ * @ats: the operation that renews the slot; as @region
  * @lock: covers @rec and @watch
  * @rec: the own record as it is on the volume; changed by the one task that renews
  * @watch: by slot
  * @state: what the next renewal says
  * @conflict: looks into a command that was refused for want of a key
- * @news: how often the target had told of resets and changes when that was looked into
  * @no_aptpl: the target does not keep keys over a loss of its power
  * @key: key for PERSISTENT RESERVE, 0: none
  * @clean: the journal is empty, and the slot may be freed
@@ -69,7 +70,6 @@ struct sffs_node {
 	struct delayed_work expire;
 	struct work_struct recover;
 	struct work_struct conflict;
-	unsigned int news;
 	bool no_aptpl;
 	u64 lease_ns;
 	u64 gate_margin;
@@ -77,6 +77,8 @@ struct sffs_node {
 	u64 first;
 	dev_t dev;
 	void *region;
+	u8 *keys;
+	struct sffs_ats *ats;
 	spinlock_t lock;	/* see above */
 	struct sffs_slot_record rec;
 	struct sffs_watch watch[SFFS_MAX_SLOTS];
@@ -104,7 +106,8 @@ void sffs_watch_update(struct sffs_node *node, u32 slot, const struct sffs_slot_
 int sffs_fence_join(struct sffs_node *node, u32 slot, u32 incarnation);
 void sffs_fence_leave(struct sffs_node *node);
 int sffs_fence_dead(struct sffs_node *node);
-void sffs_fence_check(struct sffs_node *node);
+u8 *sffs_fence_buffer(gfp_t gfp);
+void sffs_fence_check(struct sffs_node *node, u8 *buf);
 void sffs_fence_conflict(struct work_struct *work);
 
 /* recover.c */

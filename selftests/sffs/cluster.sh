@@ -167,9 +167,11 @@ fault() { echo "$2" > "$faults/$1"; }
 no_faults()
 {
 	local name
-	for name in failed lost attention late twice; do
-		fault ats_$name 0
+	for name in ats_{failed,lost,attention,late,twice,held,stuck} back_conflict \
+		probe_{conflict,attention}; do
+		fault "$name" 0
 	done
+	fault late_ms 1000
 }
 
 # A node that only renews its slot sends one ATS at each heartbeat.
@@ -207,6 +209,67 @@ no_ats()
 	umount $a && [ $rc -eq 0 ] && mount_a && umount $a
 }
 
+# held MS: ATS commands get their tag so late. After the lease they are not sent any more,
+# neither those that were given up nor those that were just begun when it ended.
+held()
+{
+	local rc sent
+	fresh && mount_a || return
+	fault late_ms "$1"
+	fault ats_held 1
+	reachable "$disk_a" no
+	within $((lease + 5000)) stopped $a
+	rc=$?
+	sent=$(< $faults/ats_sent)
+	pause $((lease / 1000 + 2))
+	sent=$(($(< $faults/ats_sent) - sent))
+	no_faults
+	umount $a
+	echo "$sent ATS after the end of the lease"
+	[ $rc -eq 0 ] && [ $sent -eq 0 ]
+}
+
+# The SCSI layer keeps every command for longer than the lease: what it does not tell is read.
+stuck()
+{
+	local rc=0
+	fresh && mount_a || return
+	fault late_ms $((2 * lease))
+	fault ats_stuck 1
+	pause $((2 * lease / 1000))
+	touch $a/file || rc=1
+	no_faults
+	umount $a && [ $rc -eq 0 ]
+}
+
+# A read-back that is refused for want of a key is looked into at once.
+back_conflict()
+{
+	local rc
+	fresh && mount_a || return
+	fault back_conflict 1
+	fault ats_failed 1
+	stopped $a
+	rc=$?
+	no_faults
+	umount $a
+	[ $rc -eq 0 ] && dmesg | grep -q 'shut down: the LUN is reserved for others'
+}
+
+probe()
+{
+	local news rc=0
+	fresh || return
+	fault probe_conflict 1
+	refused 'another volume or host has reserved the LUN' mount_a || rc=1
+	no_faults
+	news=$(< $faults/news)
+	fault probe_attention 1
+	refused 'cannot try COMPARE AND WRITE' mount_a || rc=1
+	no_faults
+	[ $rc -eq 0 ] && [ "$(< $faults/news)" -gt "$news" ] && mount_a && umount $a
+}
+
 # A bit of all of that at once.
 all_faults()
 {
@@ -239,6 +302,11 @@ more()
 	check "$size: all hosts dead, all slots taken" all_dead
 	check "$size: a node that does nothing" idle
 	check "$size: the end of the lease without any ATS" no_ats
+	check "$size: no ATS after the end of the lease" held $((lease / 5))
+	check "$size: no ATS after the end of the lease, long given up" held $((lease + 2000))
+	check "$size: commands that the SCSI layer keeps" stuck
+	check "$size: a conflict at a read-back" back_conflict
+	check "$size: conflicts and attentions in the probe" probe
 	for name in failed lost attention late twice; do
 		check "$size: ATS with fault: $name" faulty ats_$name 3
 	done

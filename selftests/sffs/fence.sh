@@ -16,7 +16,7 @@ a=/run/sffs-a b=/run/sffs-b
 mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
 core=/sys/kernel/config/target/core/fileio_0/lun
 keys=$core/pr/res_pr_registered_i_pts
-name=iqn.2026-11.asv.test
+iqn=iqn.2026-11.asv.test
 disk_a='' disk_b=''
 
 # disk INITIATOR: of its session
@@ -24,7 +24,7 @@ disk()
 {
 	local session dir
 	for session in /sys/class/iscsi_session/*; do
-		[ "$(< "$session/initiatorname")" = "$name:$1" ] || continue
+		[ "$(< "$session/initiatorname")" = "$iqn:$1" ] || continue
 		for dir in "$session"/device/target*/*:0/block/*; do
 			[ ! -e "$dir" ] || echo "/dev/${dir##*/}"
 		done
@@ -33,12 +33,12 @@ disk()
 
 login()
 {
-	iscsistart -i "$name:$1" -t "$name:lun" -g 1 -a "$2" -p 3260
+	iscsistart -i "$iqn:$1" -t "$iqn:lun" -g 1 -a "$2" -p 3260
 }
 
 target()
 {
-	local group=/sys/kernel/config/target/iscsi/$name:lun/tpgt_1
+	local group=/sys/kernel/config/target/iscsi/$iqn:lun/tpgt_1
 
 	modprobe -a configfs target_core_mod target_core_file iscsi_target_mod iscsi_tcp sd_mod ||
 		return
@@ -88,12 +88,12 @@ write_beside()
 # registered INITIATOR: how many keys it has
 registered()
 {
-	grep -c "Node: $name:$1," "$keys"
+	grep -c "Node: $iqn:$1," "$keys"
 }
 
 key_of()
 {
-	sed -n "s/.*Node: $name:$1,.*Key: \(0x[0-9a-f]*\).*/\1/p" "$keys"
+	sed -n "s/.*Node: $iqn:$1,.*Key: \(0x[0-9a-f]*\).*/\1/p" "$keys"
 }
 
 # ---- cases
@@ -102,7 +102,7 @@ registers()
 {
 	fresh && mount -t sffs "$disk_a" $a || return
 	[ "$(registered a)" = 1 ] && [ "$(registered b)" = 0 ] &&
-		grep -q 'Write Exclusive Access, All Registrants' $core/pr/res_type &&
+		grep -q 'Write Exclusive Access, All Registrants' $core/pr/res_pr_type &&
 		write_beside "$disk_a" && ! write_beside "$disk_b" || return
 	umount $a && [ "$(registered a)" = 0 ] && write_beside "$disk_b"
 }
@@ -136,6 +136,18 @@ fenced_alive()
 	fresh && mount -t sffs "$disk_a" $a || return
 	dmesg -C
 	./preempt "$disk_b" "$(key_of a)" && stopped $a && umount $a || return
+	dmesg | grep -q "${disk_a##*/}: shut down: it was fenced"
+}
+
+# All keys and the reservation are gone, as after a reset, and sd was told of it instead: no
+# command is refused, so only looking for the key tells.
+keys_lost()
+{
+	fresh && mount -t sffs "$disk_a" $a || return
+	dmesg -C
+	./preempt "$disk_b" clear || return
+	dd if="$disk_a" of=/dev/null bs=4k count=1 iflag=direct 2> /dev/null
+	stopped $a && umount $a || return
 	dmesg | grep -q "${disk_a##*/}: shut down: it was fenced"
 }
 
@@ -173,6 +185,7 @@ check 'a mount registers its key and reserves the LUN' registers
 check 'the reservation outlives its first holder' passes_on
 check 'a dead host is fenced, and its late writes are refused' fences_the_dead
 check 'a host whose key is taken stops' fenced_alive
+check 'a host stops when all keys are lost' keys_lost
 check 'a LUN that something else has reserved' other_reservation
 check 'a target that does not keep keys' without_aptpl
 finish

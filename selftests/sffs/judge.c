@@ -16,11 +16,20 @@ static const struct {
 } answers[] = {
 	{ 0x000, NO_SENSE, SFFS_ATS_DONE },
 	{ 0x004, NO_SENSE, SFFS_ATS_DONE },
-	/* Deferred or recovered: the sense beside a good status says nothing else. */
+	/* The sense beside a good status says nothing else. */
 	{ 0x000, { true, 0x01, 0x00, 0x00 }, SFFS_ATS_DONE },
 	{ 0x402, { true, 0x0e, 0x1d, 0x00 }, SFFS_ATS_MISCOMPARE },
 	{ 0x002, { true, 0x0e, 0x1d, 0x00 }, SFFS_ATS_MISCOMPARE },
 	{ 0x002, { true, 0x0e, 0x1d, 0x01 }, SFFS_ATS_UNKNOWN },
+	/* Recovered: it was done. But one that miscompared at first is not to be believed. */
+	{ 0x002, { true, 0x01, 0x17, 0x01 }, SFFS_ATS_DONE },
+	{ 0x402, { true, 0x01, 0x5d, 0x00 }, SFFS_ATS_DONE },
+	{ 0x002, { true, 0x01, 0x1d, 0x00 }, SFFS_ATS_UNKNOWN },
+	/* Deferred: what an earlier command came to. */
+	{ 0x002, { true, 0x01, 0x17, 0x01, true }, SFFS_ATS_UNKNOWN },
+	{ 0x002, { true, 0x0e, 0x1d, 0x00, true }, SFFS_ATS_UNKNOWN },
+	{ 0x002, { true, 0x06, 0x29, 0x00, true }, SFFS_ATS_UNKNOWN },
+	{ 0x002, { true, 0x05, 0x20, 0x00, true }, SFFS_ATS_UNKNOWN },
 	{ 0x002, { true, 0x0e, 0x00, 0x00 }, SFFS_ATS_UNKNOWN },
 	{ 0x002, { false, 0x0e, 0x1d, 0x00 }, SFFS_ATS_UNKNOWN },
 	{ 0x002, { true, 0x06, 0x29, 0x00 }, SFFS_ATS_ATTENTION },

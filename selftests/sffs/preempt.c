@@ -2,6 +2,7 @@
 /*
  * preempt DISK KEY: as another host would, register a key and preempt another one.
  * preempt DISK reserve | release: reserve the disk for that key alone, and undo that.
+ * preempt DISK clear: take all keys and the reservation away.
  */
 #include <fcntl.h>
 #include <linux/pr.h>
@@ -17,6 +18,7 @@ int main(int argc, char **argv)
 	struct pr_registration reg = { .new_key = KEY, .flags = PR_FL_IGNORE_KEY };
 	struct pr_registration unreg = { .old_key = KEY };
 	struct pr_reservation res = { .key = KEY, .type = PR_WRITE_EXCLUSIVE };
+	struct pr_clear clear = { .key = KEY };
 	struct pr_preempt preempt = { .new_key = KEY, .type = PR_WRITE_EXCLUSIVE_ALL_REGS };
 	int fd, err;
 
@@ -29,6 +31,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[2], "release")) {
 		err = ioctl(fd, IOC_PR_RELEASE, &res) ?: ioctl(fd, IOC_PR_REGISTER, &unreg);
+	} else if (!strcmp(argv[2], "clear")) {
+		err = ioctl(fd, IOC_PR_REGISTER, &reg) ?: ioctl(fd, IOC_PR_CLEAR, &clear);
 	} else if (!strcmp(argv[2], "reserve")) {
 		err = ioctl(fd, IOC_PR_REGISTER, &reg) ?: ioctl(fd, IOC_PR_RESERVE, &res);
 	} else {
