@@ -193,7 +193,7 @@ void sffs_lock_exit(struct sffs_lock *lock)
 	struct sffs_resource *res = lock->res;
 
 	if (res) {
-		sffs_res_disown(res);
+		sffs_res_disown(res, lock);
 		lock->res = NULL;
 		sffs_res_put(res);
 	}

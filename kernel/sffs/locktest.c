@@ -127,8 +127,8 @@ static void locktest_drop(struct sffs_resource *res)
 	if (!d)
 		return;
 	mutex_lock(&test->lock);
-	must(test, !atomic_read(&d->uses[n->slot][SFFS_LOCK_SHARED]) &&
-		   !atomic_read(&d->uses[n->slot][SFFS_LOCK_EXCLUSIVE]), "dropped in use", i);
+	must(test, !atomic_read(&d->uses[n->slot][SFFS_LOCK_SHARED]), "dropped while read", i);
+	must(test, !atomic_read(&d->uses[n->slot][SFFS_LOCK_EXCLUSIVE]), "dropped in use", i);
 	/* What the journal has stays; it is flushed before another node may have the lock. */
 	must(test, !d->dirty[n->slot] || d->cache[n->slot] == d->newest, "a lost change", i);
 	if (!d->dirty[n->slot])

@@ -258,34 +258,34 @@ void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode)
 
 /* ---- Owners ---- */
 
-/* The filesystem's lock, which has a reference, is what the manager works for. */
-void sffs_res_own(struct sffs_resource *res, void *owner)
-{
-	spin_lock_irq(&res->lock);
-	WARN_ON_ONCE(res->owner && res->owner != owner);
-	res->owner = owner;
-	spin_unlock_irq(&res->lock);
-}
-
-static bool sffs_res_try_disown(struct sffs_resource *res)
+static bool sffs_res_try_own(struct sffs_resource *res, void *old, void *owner)
 {
 	bool busy;
 
 	spin_lock_irq(&res->lock);
-	busy = res->busy;
-	if (!busy)
-		res->owner = NULL;
+	busy = res->busy && (!old || res->owner == old);
+	if (!busy && (!old || res->owner == old))
+		res->owner = owner;
 	spin_unlock_irq(&res->lock);
 	return !busy;
+}
+
+/*
+ * The filesystem's lock, which has a reference, is what the manager works for; it takes
+ * over from one that nobody can use any more. Context: sleeps as sffs_res_disown().
+ */
+void sffs_res_own(struct sffs_resource *res, void *owner)
+{
+	wait_event(res->wait, sffs_res_try_own(res, NULL, owner));
 }
 
 /*
  * The filesystem's lock goes; the node may hold it on. Context: sleeps, for as long as the
  * filesystem works for the lock: no worker of the manager.
  */
-void sffs_res_disown(struct sffs_resource *res)
+void sffs_res_disown(struct sffs_resource *res, void *owner)
 {
-	wait_event(res->wait, sffs_res_try_disown(res));
+	wait_event(res->wait, sffs_res_try_own(res, owner, NULL));
 }
 
 /* Do not give the lock, which the caller uses, up before @ms milliseconds have gone. */

@@ -80,8 +80,9 @@ struct sffs_tx;
  * manager works for the lock (flush, unmap, drop), the owner stays: sffs_lock_exit() waits
  * for that, and so the work must end no inode. With no owner there are no pages, but the
  * journal may have blocks that were changed under the lock, so that is flushed. @res is
- * set once, by cmpxchg(), after the resource has its owner; there is one owner at a time,
- * for there is one inode of a number at a time.
+ * set once, by cmpxchg(), after the resource has its owner. There is one owner at a time: a
+ * new inode takes over from one of its number that was freed elsewhere and lingers here,
+ * which is SFFS_CACHE_DEAD, so that nobody can use it any more.
  *
  * What memory has of the resource counts only while the lock is held and not stale; cache.c
  * says how it is given up and filled again.
