@@ -267,25 +267,25 @@ void sffs_res_own(struct sffs_resource *res, void *owner)
 	spin_unlock_irq(&res->lock);
 }
 
-static bool sffs_res_try_disown(struct sffs_resource *res)
+static bool sffs_res_try_disown(struct sffs_resource *res, const void *owner)
 {
 	bool busy;
 
 	spin_lock_irq(&res->lock);
-	busy = res->busy;
-	if (!busy)
+	busy = res->busy && res->owner == owner;
+	if (!busy && res->owner == owner)
 		res->owner = NULL;
 	spin_unlock_irq(&res->lock);
 	return !busy;
 }
 
 /*
- * The filesystem's lock goes; the node may hold it on. Context: sleeps, for as long as the
- * filesystem works for the lock: no worker of the manager.
+ * The filesystem's lock goes, if the resource is still its own; the node may hold it on.
+ * Context: sleeps, for as long as the filesystem works for the lock: no worker of the manager.
  */
-void sffs_res_disown(struct sffs_resource *res)
+void sffs_res_disown(struct sffs_resource *res, const void *owner)
 {
-	wait_event(res->wait, sffs_res_try_disown(res));
+	wait_event(res->wait, sffs_res_try_disown(res, owner));
 }
 
 /* Do not give the lock, which the caller uses, up before @ms milliseconds have gone. */
