@@ -122,6 +122,8 @@ static int sffs_d_revalidate(struct dentry *dentry, unsigned int flags)
 	err = sffs_revalidate_name(d_inode(parent), dentry, inode);
 	if (!err && inode)
 		err = sffs_refresh_attributes(inode);
+	else if (err == -ESTALE && inode)
+		sffs_refresh_attributes(inode);	/* without links it goes with the dentry */
 	dput(parent);
 	if (err == -ESTALE)
 		return 0;

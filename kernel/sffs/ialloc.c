@@ -453,6 +453,7 @@ int sffs_new_inode(struct sffs_tx *tx, struct mnt_idmap *idmap, struct inode *di
 	sffs_init_inode(inode, dir, mode);
 	sffs_lock_init(&si->lock, sbi, SFFS_LOCKT_INODE, ino);
 	sffs_lock_init(&si->open_lock, sbi, SFFS_LOCKT_OPEN, ino);
+	tx->gone = sffs_forget_number(dir->i_sb, ino);
 	if (!sffs_lock_new(tx, &si->lock)) {
 		err = -EIO;
 		goto drop;

@@ -307,6 +307,49 @@ static int sffs_refresh_inode(struct inode *inode)
 	return err;
 }
 
+/*
+ * An inode in memory was freed elsewhere: who still has it gets -ESTALE, and another one may
+ * have its number. Nobody has it open, or it would not have been freed.
+ */
+static void sffs_inode_gone(struct inode *inode)
+{
+	remove_inode_hash(inode);
+	sffs_lock_die(&SFFS_I(inode)->lock);
+}
+
+/* Takes the reference. Context: no handle may be held. */
+void sffs_put_gone(struct inode *inode)
+{
+	sffs_lock_die(&SFFS_I(inode)->open_lock);
+	iput(inode);
+}
+
+static int sffs_match_number(struct inode *inode, unsigned long ino, void *data)
+{
+	if (inode->i_ino != ino)
+		return 0;
+	return igrab(inode) ? 1 : -1;
+}
+
+/**
+ * sffs_forget_number() - a free number is taken: who was in memory with it has gone elsewhere
+ * @sb: the mount
+ * @ino: the number, its cluster lock in use
+ *
+ * Context: a handle may be held.
+ * Return: what is to be given to sffs_put_gone(), or NULL.
+ */
+struct inode *sffs_forget_number(struct super_block *sb, u64 ino)
+{
+	struct inode *inode = NULL;
+
+	if (unlikely(SFFS_SB(sb)->shared))
+		inode = find_inode_nowait(sb, ino, sffs_match_number, NULL);
+	if (inode)
+		sffs_inode_gone(inode);
+	return inode;
+}
+
 /**
  * sffs_iget() - get an inode
  * @sb: the mount
@@ -329,11 +372,12 @@ struct inode *sffs_iget(struct super_block *sb, u64 ino)
 		if (!err)
 			return inode;
 		/* The number has been freed elsewhere, and may be another inode's by now. */
-		if (err == -ESTALE)
-			remove_inode_hash(inode);
-		iput(inode);
-		if (err != -ESTALE)
+		if (err != -ESTALE) {
+			iput(inode);
 			return ERR_PTR(err);
+		}
+		sffs_inode_gone(inode);
+		sffs_put_gone(inode);
 	}
 	err = sffs_read_inode(inode);
 	if (err) {

@@ -200,6 +200,26 @@ void sffs_lock_exit(struct sffs_lock *lock)
 	xa_destroy(&lock->known);
 }
 
+/**
+ * sffs_lock_die() - the inode that a lock is in is no longer the one with its number
+ * @lock: may be in use by those who will get -ESTALE
+ *
+ * From now on the resource may be the lock's of a new inode.
+ *
+ * Context: as sffs_lock_exit().
+ */
+void sffs_lock_die(struct sffs_lock *lock)
+{
+	struct sffs_resource *res;
+
+	set_bit(SFFS_CACHE_DEAD, &lock->cache);
+	set_bit(SFFS_CACHE_STALE, &lock->cache);
+	/* Pairs with cmpxchg() in sffs_lock_res(). */
+	res = smp_load_acquire(&lock->res);
+	if (res)
+		sffs_res_disown(res, lock);
+}
+
 /*
  * Find the resource. It knows its owner before anybody can use the lock: what is changed
  * under a lock is found when it is given up.
@@ -252,6 +272,8 @@ static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, boo
 		atomic_inc(&lock->uses[mode]);
 		return 0;
 	}
+	if (unlikely(test_bit(SFFS_CACHE_DEAD, &lock->cache)))
+		return -ESTALE;
 	err = sffs_lock_get(lock, mode, killable);
 	if (err || !sffs_cache_stale(lock))
 		return err;

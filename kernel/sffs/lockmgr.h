@@ -243,7 +243,7 @@ bool sffs_res_last(struct sffs_resource *res);
 void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode);
 void sffs_res_keep(struct sffs_resource *res, unsigned int ms);
 void sffs_res_own(struct sffs_resource *res, void *owner);
-void sffs_res_disown(struct sffs_resource *res, void *owner);
+void sffs_res_disown(struct sffs_resource *res, const void *owner);
 
 /* What lockmgr.c, lockuse.c, delegate.c and lockmail.c offer each other */
 void sffs_res_kick(struct sffs_resource *res);

@@ -258,7 +258,7 @@ void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode)
 
 /* ---- Owners ---- */
 
-static bool sffs_res_try_own(struct sffs_resource *res, void *old, void *owner)
+static bool sffs_res_try_own(struct sffs_resource *res, const void *old, void *owner)
 {
 	bool busy;
 
@@ -283,7 +283,7 @@ void sffs_res_own(struct sffs_resource *res, void *owner)
  * The filesystem's lock goes; the node may hold it on. Context: sleeps, for as long as the
  * filesystem works for the lock: no worker of the manager.
  */
-void sffs_res_disown(struct sffs_resource *res, void *owner)
+void sffs_res_disown(struct sffs_resource *res, const void *owner)
 {
 	wait_event(res->wait, sffs_res_try_own(res, owner, NULL));
 }

@@ -101,6 +101,7 @@ struct sffs_lock {
 void sffs_lock_init(struct sffs_lock *lock, struct sffs_sb_info *sbi, unsigned int type,
 		    u64 number);
 void sffs_lock_exit(struct sffs_lock *lock);
+void sffs_lock_die(struct sffs_lock *lock);
 int sffs_lock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode);
 bool sffs_trylock(struct sffs_lock *lock, enum sffs_lock_mode mode);
@@ -425,6 +426,8 @@ void sffs_free_inode(struct inode *inode);
 struct inode *sffs_iget(struct super_block *sb, u64 ino);
 int sffs_reload_inode(struct inode *inode);
 int sffs_read_parent(struct inode *dir, u64 *parent);
+struct inode *sffs_forget_number(struct super_block *sb, u64 ino);
+void sffs_put_gone(struct inode *inode);
 void sffs_set_ops(struct inode *inode);
 int sffs_store_inode(struct sffs_tx *tx, struct inode *inode);
 void sffs_store_fields(struct inode *inode);
@@ -585,6 +588,7 @@ void sffs_busy_drop_all(struct sffs_sb_info *sbi);
  * @number: of the inode that is made: the lock, used exclusively, until that has it
  * @wanted: the lock of a number that is to be waited for before the transaction is tried
  *	again, with a reference
+ * @gone: what had the number of the new inode in memory, or NULL
  * @group: in ascending order once started; what is reserved in each, and in which period
  *	of its lock
  * @space_group: where sffs_alloc() takes blocks
@@ -602,6 +606,7 @@ struct sffs_tx {
 	bool urgent;			/* may use what others must leave free */
 	struct sffs_resource *number;
 	struct sffs_resource *wanted;
+	struct inode *gone;
 	struct {
 		struct sffs_group_info *g;
 		u32 reserved;

@@ -295,6 +295,7 @@ void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb)
 	tx->urgent = false;
 	tx->number = NULL;
 	tx->wanted = NULL;
+	tx->gone = NULL;
 	tx->space_group = NULL;
 	tx->inode_group = NULL;
 }
@@ -546,6 +547,9 @@ int sffs_tx_stop(struct sffs_tx *tx)
 		err = jbd2_journal_stop(tx->handle);
 	tx->handle = NULL;
 	sffs_tx_release(tx);
+	if (unlikely(tx->gone))
+		sffs_put_gone(tx->gone);
+	tx->gone = NULL;
 	return err;
 }
 
