@@ -437,7 +437,7 @@ static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block
 	want = min(want, next - file_block);
 	goal = sffs_map_goal(inode, &leaf);
 	sffs_path_put(&leaf.path);
-	err = sffs_alloc(tx, goal, 1, min_t(u64, want, SFFS_BITMAP_BITS), &block, &count);
+	err = sffs_alloc(tx, goal, 1, want, &block, &count);
 	if (err)
 		return err;
 	sffs_add_blocks(inode, count);
@@ -470,17 +470,17 @@ int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_ma
 	u64 goal;
 	int err;
 
-	have = sffs_quota_want(inode, min_t(u64, want, SFFS_BITMAP_BITS));
+	have = sffs_quota_want(inode, min_t(u64, want, SFFS_ALLOC_MAX));
 	if (have < 0)
 		return have;
 	err = sffs_map_goal_of(inode, file_block, &goal);
 	if (err)
 		return err;
 	sffs_map_plan(&tx, inode, false);
-	err = sffs_tx_reserve(&tx, goal, 1 + SFFS_TREE_BLOCKS);
+	err = sffs_tx_reserve_run(&tx, goal, 1 + SFFS_TREE_BLOCKS, have);
 	if (err)
 		return err;
-	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
+	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS + have / SFFS_BITMAP_BITS + 1);
 	if (err)
 		return err;
 	down_write(&SFFS_I(inode)->tree_sem);

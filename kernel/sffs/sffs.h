@@ -386,6 +386,7 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot);
  * @reserved: promised to transactions that have not used them yet
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
+ * @longest: a hint: when the whole group was last searched, no free run was longer
  * @doubt: blocks that `unmapped` names may be backed all the same, see reclaim.c
  * @busy: extents in the bitmaps as free that must not be used yet, by start
  * @busy_blocks: their sum
@@ -404,11 +405,15 @@ struct sffs_group_info {
 	u32 reserved;
 	u32 reserved_inodes;
 	u32 hint;
+	u32 longest;
 	bool doubt;
 	spinlock_t busy_lock;	/* extents that may not be allocated */
 	u32 busy_blocks;
 	struct rb_root busy;
 };
+
+/* A free run this long, or as long as wanted, is taken at once; shorter ones compete. */
+#define SFFS_RUN_ENOUGH		2048U
 
 /* An extent that was freed until that is on disk, or one that is being unmapped. */
 struct sffs_busy {
@@ -458,6 +463,7 @@ int sffs_group_load(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
 				      struct sffs_tx *tx);
+void sffs_bitmap_unused(struct sffs_group_info *g, u32 k, u32 *from, u32 *end);
 void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped);
 u32 sffs_group_avail(struct sffs_group_info *g);
 u32 sffs_group_kept(const struct sffs_group_info *g);
@@ -516,6 +522,7 @@ void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb);
 int sffs_tx_add_group(struct sffs_tx *tx, u64 block);
 bool sffs_tx_has_group(struct sffs_tx *tx, u64 block);
 int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks);
+int sffs_tx_reserve_run(struct sffs_tx *tx, u64 goal, u32 blocks, u64 run);
 int sffs_tx_start(struct sffs_tx *tx, unsigned int credits);
 int sffs_tx_stop(struct sffs_tx *tx);
 void sffs_tx_cancel(struct sffs_tx *tx);
@@ -571,6 +578,8 @@ int sffs_tree_drop_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_pat
 #define SFFS_TREE_BLOCKS	(2 * SFFS_TREE_DEPTH_MAX)
 /* Journal credits of one change to a tree, the inode and its group. */
 #define SFFS_TREE_CREDITS	(SFFS_TREE_BLOCKS + 8)
+/* Blocks that a file gets in one transaction at most. */
+#define SFFS_ALLOC_MAX		(8 * SFFS_BITMAP_BITS)
 
 /* ---- Extents: extent.c ---- */
 
