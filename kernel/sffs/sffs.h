@@ -570,6 +570,7 @@ struct buffer_head *sffs_tree_new_leaf(struct sffs_tx *tx, struct inode *inode, 
 int sffs_tree_grow(struct sffs_tx *tx, struct inode *inode, u32 magic, unsigned int entry_size);
 int sffs_tree_add_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path, u64 key,
 		       u64 block);
+unsigned int sffs_tree_leaf_cost(struct inode *inode, struct sffs_path *path);
 int sffs_tree_plan_drop(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
 bool sffs_tree_drop_planned(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
 int sffs_tree_drop_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
@@ -611,6 +612,7 @@ int sffs_map_shift(struct inode *inode);
 /* ---- Directories: dir.c, dirleaf.c ---- */
 
 int sffs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino, u8 *type);
+int sffs_dir_may_add(struct inode *dir, const struct qstr *name);
 int sffs_dir_add(struct sffs_tx *tx, struct inode *dir, const struct qstr *name, u64 ino, u8 type);
 int sffs_dir_plan_remove(struct sffs_tx *tx, struct inode *dir, const struct qstr *name);
 int sffs_dir_remove(struct sffs_tx *tx, struct inode *dir, const struct qstr *name);
