@@ -24,4 +24,5 @@ while read -r file; do
 	echo "$name"
 done < "$dir/list" > "$dir/m/order"
 rm "$dir/list"
-(cd "$dir" && find . | cpio --quiet -o -H newc | gzip -1) > "$out"
+(cd "$dir" && find . | cpio --quiet -o -H newc | gzip -1) > "$out.new"
+mv "$out.new" "$out"

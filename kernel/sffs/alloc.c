@@ -6,21 +6,43 @@
 #include "bitmap.h"
 #include "sffs.h"
 
-/* A run this long is taken at once; shorter ones compete within a bitmap block. */
-#define SFFS_RUN_ENOUGH		2048U
+/* Bitmap blocks with a run that will do which are looked at for a longer one. */
+#define SFFS_RUN_BLOCKS		4U
 
 struct sffs_run {
-	u32 start;			/* bit in the bitmap block */
+	u32 k;				/* bitmap block of the group */
+	u32 start;			/* bit in it */
 	u32 count;
 };
 
-/* The best free run from @from on: the first that is long enough, or the longest. */
+/*
+ * A free run of bitmap block @k: what is not busy of its beginning, if that is longer
+ * than @best. Returns where to go on.
+ */
+static u32 sffs_offer_run(struct sffs_group_info *g, u32 k, u32 start, u32 end,
+			  struct sffs_run *best)
+{
+	u32 first = k * SFFS_BITMAP_BITS, from = first + start, to = first + end;
+
+	sffs_busy_trim(g, &from, &to);
+	if (to > from && to - from > best->count) {
+		best->k = k;
+		best->start = from - first;
+		best->count = to - from;
+	}
+	/* Behind the busy part when that cut the run short. */
+	return to - first < end ? max(from, to) - first + 1 : end;
+}
+
+/*
+ * The best free run from @from on, if it is longer than what @best has: the first
+ * that is long enough, or the longest.
+ */
 static void sffs_find_run(struct sffs_group_info *g, const struct sffs_bitmap *bm, u32 k,
 			  u32 from, u32 max, struct sffs_run *best)
 {
-	u32 first = k * SFFS_BITMAP_BITS, enough = min(max, SFFS_RUN_ENOUGH);
+	u32 enough = min(max, SFFS_RUN_ENOUGH);
 
-	best->count = 0;
 	while (from < SFFS_BITMAP_BITS && best->count < enough) {
 		u32 start, end;
 
@@ -29,31 +51,41 @@ static void sffs_find_run(struct sffs_group_info *g, const struct sffs_bitmap *b
 			break;
 		end = sffs_bits_find(bm->allocated, start, min(SFFS_BITMAP_BITS, start + max),
 				     true);
-		from = end;
-		start += first;
-		end += first;
-		sffs_busy_trim(g, &start, &end);
-		if (end > start && end - start > best->count) {
-			best->start = start - first;
-			best->count = end - start;
-		}
-		/* Go on behind the busy part when it cut the run short. */
-		if (end - first < from)
-			from = max(end - first, start - first) + 1;
+		from = sffs_offer_run(g, k, start, end, best);
 	}
 }
 
-static int sffs_take_run(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
-			 struct buffer_head *bh, u32 k, const struct sffs_run *run)
+/* The same in one that was never written. */
+static void sffs_find_unused(struct sffs_group_info *g, u32 k, u32 from, u32 max,
+			     struct sffs_run *best)
 {
-	struct sffs_bitmap *bm = (struct sffs_bitmap *)bh->b_data;
-	u32 unmapped, free = le16_to_cpu(gh->sum[k].free), un = le16_to_cpu(gh->sum[k].unmapped);
+	u32 enough = min(max, SFFS_RUN_ENOUGH), start, end;
 
+	sffs_bitmap_unused(g, k, &start, &end);
+	start = max(start, from);
+	while (start < end && best->count < enough)
+		start = sffs_offer_run(g, k, start, min(end, start + max), best);
+}
+
+static int sffs_take_run(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
+			 const struct sffs_run *run)
+{
+	struct buffer_head *bh = sffs_group_bitmap(g, gh, run->k, tx);
+	u32 unmapped, free, un, k = run->k;
+	struct sffs_bitmap *bm;
+	int err = 0;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	bm = (struct sffs_bitmap *)bh->b_data;
+	free = le16_to_cpu(gh->sum[k].free);
+	un = le16_to_cpu(gh->sum[k].unmapped);
 	sffs_bits_set(bm->allocated, run->start, run->count, true);
 	unmapped = sffs_bits_set(bm->unmapped, run->start, run->count, false);
 	if (free < run->count || un < unmapped || g->free < run->count || g->unmapped < unmapped) {
 		sffs_damage(tx->sb, bh->b_blocknr, "more free blocks than its group counts");
-		return -EFSCORRUPTED;
+		err = -EFSCORRUPTED;
+		goto out;
 	}
 	gh->sum[k].free = cpu_to_le16(free - run->count);
 	gh->sum[k].unmapped = cpu_to_le16(un - unmapped);
@@ -62,7 +94,9 @@ static int sffs_take_run(struct sffs_tx *tx, struct sffs_group_info *g, struct s
 	gh->free_blocks = cpu_to_le32(g->free);
 	gh->unmapped_blocks = cpu_to_le32(g->unmapped);
 	sffs_tx_dirty(tx, bh);
-	return 0;
+out:
+	brelse(bh);
+	return err;
 }
 
 /* The promise is kept: the blocks are no longer reserved. */
@@ -79,36 +113,97 @@ static void sffs_use_reservation(struct sffs_tx *tx, struct sffs_group_info *g, 
 	}
 }
 
-/* Look through the group's bitmap blocks, from the goal's on. */
+/* The best run of bitmap block @k from @from on, if it is longer than @best. */
+static int sffs_look(struct sffs_group_info *g, struct sffs_group *gh, u32 k, u32 from, u32 max,
+		     struct sffs_run *best)
+{
+	struct buffer_head *bh = sffs_group_bitmap(g, gh, k, NULL);
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	if (bh) {
+		sffs_find_run(g, (struct sffs_bitmap *)bh->b_data, k, from, max, best);
+		brelse(bh);
+		return 0;
+	}
+	sffs_find_unused(g, k, from, max, best);
+	return 0;
+}
+
+/* What of a bitmap block is free from its first bit on. */
+static int sffs_first_run(struct sffs_group_info *g, struct sffs_group *gh, u32 k, u32 max,
+			  struct sffs_run *run)
+{
+	struct buffer_head *bh = sffs_group_bitmap(g, gh, k, NULL);
+	u32 first = k * SFFS_BITMAP_BITS, start = 0, end;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	max = min(max, SFFS_BITMAP_BITS);
+	if (bh)
+		end = sffs_bits_find(((struct sffs_bitmap *)bh->b_data)->allocated, 0, max, true);
+	else
+		sffs_bitmap_unused(g, k, &start, &end);
+	brelse(bh);
+	start += first;
+	end = first + min(end, max);
+	sffs_busy_trim(g, &start, &end);
+	run->k = k;
+	run->start = 0;
+	run->count = start == first ? end - first : 0;
+	return 0;
+}
+
+/* Take a run, and what follows it in the next bitmap blocks. @count: what was taken. */
+static int sffs_take_runs(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
+			  struct sffs_run *run, u32 max, u32 *count)
+{
+	int err;
+
+	*count = 0;
+	do {
+		err = sffs_take_run(tx, g, gh, run);
+		if (err)
+			break;
+		*count += run->count;
+		if (run->start + run->count < SFFS_BITMAP_BITS || *count == max ||
+		    run->k + 1 == g->lock.sbi->bitmap_blocks)
+			break;
+		err = sffs_first_run(g, gh, run->k + 1, max - *count, run);
+	} while (!err && run->count);
+	return *count ? 0 : err;
+}
+
+/*
+ * Look through the group's bitmap blocks, from the goal's on, for a run of @max blocks.
+ * Pieces that are left between other files are only taken when there is nothing
+ * better in the next few bitmap blocks either.
+ */
 static int sffs_search(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
 		       u32 goal, u32 min, u32 max, u32 *start, u32 *count)
 {
-	u32 nr = g->lock.sbi->bitmap_blocks, i;
+	u32 nr = g->lock.sbi->bitmap_blocks, enough = min(max, SFFS_RUN_ENOUGH), seen = 0, i;
+	struct sffs_run best = { };
+	int err;
 
-	for (i = 0; i <= nr; i++) {
+	for (i = 0; i <= nr && best.count < enough && seen < SFFS_RUN_BLOCKS; i++) {
 		u32 k = (goal / SFFS_BITMAP_BITS + i) % nr;
 		u32 from = i ? 0 : goal % SFFS_BITMAP_BITS;
-		struct buffer_head *bh;
-		struct sffs_run run;
-		int err;
 
-		if ((le16_to_cpu(gh->sum[k].free) & ~SFFS_BMS_UNINIT) < min)
+		if ((le16_to_cpu(gh->sum[k].free) & ~SFFS_BMS_UNINIT) < max(min, best.count + 1))
 			continue;
-		bh = sffs_group_bitmap(g, gh, k, tx);
-		if (IS_ERR(bh))
-			return PTR_ERR(bh);
-		sffs_find_run(g, (struct sffs_bitmap *)bh->b_data, k, from, max, &run);
-		if (run.count < min) {
-			brelse(bh);
-			continue;
-		}
-		err = sffs_take_run(tx, g, gh, bh, k, &run);
-		brelse(bh);
-		*start = k * SFFS_BITMAP_BITS + run.start;
-		*count = run.count;
-		return err;
+		err = sffs_look(g, gh, k, from, max, &best);
+		if (err)
+			return err;
+		if (best.count >= min)
+			seen++;
 	}
-	return -ENOSPC;
+	if (i > nr && best.count < enough)
+		WRITE_ONCE(g->longest, best.count);
+	if (best.count < min)
+		return -ENOSPC;
+	*start = best.k * SFFS_BITMAP_BITS + best.start;
+	return sffs_take_runs(tx, g, gh, &best, max, count);
 }
 
 /**
@@ -116,7 +211,7 @@ static int sffs_search(struct sffs_tx *tx, struct sffs_group_info *g, struct sff
  * @tx: running transaction with a reservation
  * @goal: block near which they should be
  * @min: fewest blocks that are of use; the reservation covers these
- * @max: most blocks wanted; runs do not cross a bitmap block
+ * @max: most blocks wanted; the credits are for as many bitmap blocks as that may take
  * @block: set to the first block
  * @count: set to their number
  *

@@ -252,6 +252,34 @@ static int sffs_dir_insert(struct sffs_tx *tx, struct inode *dir, const struct q
 }
 
 /**
+ * sffs_dir_may_add() - does quota allow what one more name takes?
+ * @dir: the directory, i_rwsem held
+ * @name: a name that it does not have
+ *
+ * Return: 0, -EDQUOT, or an error.
+ */
+int sffs_dir_may_add(struct inode *dir, const struct qstr *name)
+{
+	struct sffs_dir_leaf l;
+	s64 cost = 0, have;
+	u64 key;
+	int err;
+
+	if (likely(!SFFS_SB(dir->i_sb)->quota))
+		return 0;
+	err = sffs_dir_free_key(dir, name, &key) ?: sffs_dir_goto(dir, key, &l);
+	if (err)
+		return err;
+	if (!dirleaf_fits(l.leaf, l.size, name->len))
+		cost = sffs_tree_leaf_cost(dir, &l.path);
+	sffs_path_put(&l.path);
+	have = cost ? sffs_quota_want(dir, cost) : 0;
+	if (have < 0)
+		return have;
+	return have < cost ? -EDQUOT : 0;
+}
+
+/**
  * sffs_dir_add() - add a name
  * @tx: running transaction with SFFS_TREE_BLOCKS reserved
  * @dir: the directory; the caller stores its inode

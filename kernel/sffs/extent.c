@@ -7,6 +7,7 @@
  * planned before the handle starts, so it looks again once it has the tree, and
  * goes back to planning if a completion of writeback has changed it meanwhile.
  */
+#include "extleaf.h"
 #include "sffs.h"
 
 /* Extents that one transaction of a punch frees, and blocks, to bound its size. */
@@ -20,52 +21,6 @@ struct sffs_leaf {
 	unsigned int max;
 	int pos;			/* last extent that starts at or before the key; -1: none */
 };
-
-static u64 ext_first(const struct sffs_extent *e)
-{
-	return le64_to_cpu(e->file_block);
-}
-
-static u64 ext_count(const struct sffs_extent *e)
-{
-	return le32_to_cpu(e->count);
-}
-
-static u64 ext_end(const struct sffs_extent *e)
-{
-	return ext_first(e) + ext_count(e);
-}
-
-static bool ext_unwritten(const struct sffs_extent *e)
-{
-	return e->flags & cpu_to_le32(SFFS_EXTENT_UNWRITTEN);
-}
-
-static struct sffs_extent ext_make(u64 first, u64 block, u64 count, bool unwritten)
-{
-	return (struct sffs_extent){
-		.file_block = cpu_to_le64(first),
-		.block = cpu_to_le64(block),
-		.count = cpu_to_le32(count),
-		.flags = cpu_to_le32(unwritten ? SFFS_EXTENT_UNWRITTEN : 0),
-	};
-}
-
-/* The part of @e in [first, end), which it overlaps. */
-static struct sffs_extent ext_part(const struct sffs_extent *e, u64 first, u64 end)
-{
-	first = max(first, ext_first(e));
-	end = min(end, ext_end(e));
-	return ext_make(first, le64_to_cpu(e->block) + first - ext_first(e), end - first,
-			ext_unwritten(e));
-}
-
-static bool ext_mergeable(const struct sffs_extent *a, const struct sffs_extent *b)
-{
-	return a->flags == b->flags && ext_end(a) == ext_first(b) &&
-	       le64_to_cpu(a->block) + ext_count(a) == le64_to_cpu(b->block) &&
-	       ext_count(a) + ext_count(b) <= U32_MAX;
-}
 
 /* All of it where one group has blocks for files. */
 static bool ext_ok(struct sffs_sb_info *sbi, const struct sffs_extent *e)
@@ -105,7 +60,7 @@ static int leaf_disorder(struct inode *inode, struct sffs_leaf *leaf)
 
 static int leaf_open(struct inode *inode, struct sffs_leaf *leaf, u64 key)
 {
-	unsigned int level = leaf->path.depth - 1, low = 0, high;
+	unsigned int level = leaf->path.depth - 1;
 	struct sffs_node_head *head = sffs_node_head(inode, &leaf->path, level);
 	struct buffer_head *bh = sffs_node_bh(inode, &leaf->path, level);
 
@@ -117,16 +72,7 @@ static int leaf_open(struct inode *inode, struct sffs_leaf *leaf, u64 key)
 			return leaf_disorder(inode, leaf);
 		sffs_set_leaf_valid(bh);
 	}
-	high = leaf->count;
-	while (low < high) {
-		unsigned int mid = (low + high) / 2;
-
-		if (ext_first(&leaf->ext[mid]) <= key)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	leaf->pos = (int)low - 1;
+	leaf->pos = extleaf_search(leaf->ext, leaf->count, key);
 	return 0;
 }
 
@@ -242,20 +188,6 @@ out:
 	return err;
 }
 
-/* Join neighbours in a short list; returns the new length. */
-static unsigned int ext_join(struct sffs_extent *e, unsigned int n)
-{
-	unsigned int i, out = 0;
-
-	for (i = 1; i < n; i++) {
-		if (ext_mergeable(&e[out], &e[i]))
-			le32_add_cpu(&e[out].count, ext_count(&e[i]));
-		else
-			e[++out] = e[i];
-	}
-	return n ? out + 1 : 0;
-}
-
 /**
  * sffs_splice() - put extents in the place of others
  * @tx: running transaction
@@ -275,8 +207,7 @@ static int sffs_splice(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf
 		       unsigned int at, unsigned int old, const struct sffs_extent *ext,
 		       unsigned int new)
 {
-	struct sffs_extent list[5];
-	unsigned int n = 0;
+	unsigned int count;
 	int err;
 
 	err = sffs_tx_access(tx, leaf_bh(inode, leaf));
@@ -284,24 +215,10 @@ static int sffs_splice(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf
 		sffs_path_put(&leaf->path);
 		return err;
 	}
-	if (at && new) {
-		list[n++] = leaf->ext[--at];
-		old++;
-	}
-	memcpy(list + n, ext, new * sizeof(*ext));
-	n += new;
-	if (at + old < leaf->count && new)
-		list[n++] = leaf->ext[at + old++];
-	n = ext_join(list, n);
-	if (leaf->count - old + n > leaf->max)
+	count = extleaf_splice(leaf->ext, leaf->count, leaf->max, at, old, ext, new);
+	if (count > leaf->max)
 		return leaf_split(tx, inode, leaf) ?: -EAGAIN;
-
-	memmove(leaf->ext + at + n, leaf->ext + at + old,
-		(leaf->count - at - old) * sizeof(*ext));
-	memcpy(leaf->ext + at, list, n * sizeof(*ext));
-	if (n < old)
-		memset(leaf->ext + leaf->count - old + n, 0, (old - n) * sizeof(*ext));
-	leaf_set_count(inode, leaf, leaf->count - old + n);
+	leaf_set_count(inode, leaf, count);
 	sffs_tx_dirty(tx, leaf_bh(inode, leaf));
 	WRITE_ONCE(SFFS_I(inode)->map_seq, SFFS_I(inode)->map_seq + 1);
 	return 0;
@@ -437,7 +354,7 @@ static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block
 	want = min(want, next - file_block);
 	goal = sffs_map_goal(inode, &leaf);
 	sffs_path_put(&leaf.path);
-	err = sffs_alloc(tx, goal, 1, min_t(u64, want, SFFS_BITMAP_BITS), &block, &count);
+	err = sffs_alloc(tx, goal, 1, want, &block, &count);
 	if (err)
 		return err;
 	sffs_add_blocks(inode, count);
@@ -470,17 +387,17 @@ int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_ma
 	u64 goal;
 	int err;
 
-	have = sffs_quota_want(inode, min_t(u64, want, SFFS_BITMAP_BITS));
+	have = sffs_quota_want(inode, min_t(u64, want, SFFS_ALLOC_MAX));
 	if (have < 0)
 		return have;
 	err = sffs_map_goal_of(inode, file_block, &goal);
 	if (err)
 		return err;
 	sffs_map_plan(&tx, inode, false);
-	err = sffs_tx_reserve(&tx, goal, 1 + SFFS_TREE_BLOCKS);
+	err = sffs_tx_reserve_run(&tx, goal, 1 + SFFS_TREE_BLOCKS, have);
 	if (err)
 		return err;
-	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
+	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS + have / SFFS_BITMAP_BITS + 1);
 	if (err)
 		return err;
 	down_write(&SFFS_I(inode)->tree_sem);
@@ -494,7 +411,7 @@ static int sffs_convert_one(struct sffs_tx *tx, struct inode *inode, u64 *first,
 {
 	struct sffs_extent part[3], e;
 	struct sffs_leaf leaf;
-	unsigned int n = 0;
+	unsigned int n;
 	u64 to;
 	int err;
 
@@ -512,13 +429,7 @@ static int sffs_convert_one(struct sffs_tx *tx, struct inode *inode, u64 *first,
 			*first = to;
 			break;
 		}
-		n = 0;
-		if (ext_first(&e) < *first)
-			part[n++] = ext_part(&e, 0, *first);
-		part[n] = ext_part(&e, *first, to);
-		part[n++].flags = cpu_to_le32(unwritten ? SFFS_EXTENT_UNWRITTEN : 0);
-		if (to < ext_end(&e))
-			part[n++] = ext_part(&e, to, U64_MAX);
+		n = ext_changed(&e, *first, to, unwritten, part);
 		err = sffs_splice(tx, inode, &leaf, leaf.pos, 1, part, n);
 		if (err == -EAGAIN)
 			continue;
@@ -593,17 +504,13 @@ static int sffs_punch_extent(struct sffs_tx *tx, struct inode *inode, struct sff
 			     u64 first, u64 end, u32 *budget)
 {
 	struct sffs_extent e = leaf->ext[leaf->pos], part[2], cut;
-	unsigned int n = 0;
 	int err;
 
 	first = max(first, ext_first(&e));
 	end = min3(end, ext_end(&e), first + *budget);
 	cut = ext_part(&e, first, end);
-	if (ext_first(&e) < first)
-		part[n++] = ext_part(&e, 0, first);
-	if (end < ext_end(&e))
-		part[n++] = ext_part(&e, end, U64_MAX);
-	err = sffs_splice(tx, inode, leaf, leaf->pos, 1, part, n);
+	err = sffs_splice(tx, inode, leaf, leaf->pos, 1, part,
+			  ext_without(&e, first, end, part));
 	if (err)
 		return err;
 	*budget -= ext_count(&cut);

@@ -40,6 +40,7 @@ static void sffs_group_init(struct sffs_group_info *g, struct sffs_sb_info *sbi,
 	g->number = n;
 	g->doubt = sbi->doubt;
 	g->busy = RB_ROOT;
+	g->longest = U32_MAX;
 	left = blocks - sffs_group_start(g);
 	g->blocks = min_t(u64, left, 1ULL << sbi->group_shift);
 }
@@ -201,14 +202,22 @@ int sffs_group_load(struct sffs_group_info *g)
 	return err;
 }
 
-/* What an unwritten bitmap block stands for; what comes before the bits is left alone. */
-void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped)
+/* The bits of a bitmap block that are free as long as it was never written. */
+void sffs_bitmap_unused(struct sffs_group_info *g, u32 k, u32 *from, u32 *end)
 {
 	u32 first = k * SFFS_BITMAP_BITS;
 	u32 used = SFFS_GROUP_BITMAP + g->lock.sbi->bitmap_blocks;
-	u32 from = used > first ? min(used - first, SFFS_BITMAP_BITS) : 0;
-	u32 end = g->blocks > first ? min(g->blocks - first, SFFS_BITMAP_BITS) : 0;
 
+	*from = used > first ? min(used - first, SFFS_BITMAP_BITS) : 0;
+	*end = g->blocks > first ? min(g->blocks - first, SFFS_BITMAP_BITS) : 0;
+}
+
+/* What an unwritten bitmap block stands for; what comes before the bits is left alone. */
+void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped)
+{
+	u32 from, end;
+
+	sffs_bitmap_unused(g, k, &from, &end);
 	sffs_bits_set(bm->allocated, 0, from, true);
 	if (end < SFFS_BITMAP_BITS)
 		sffs_bits_set(bm->allocated, end, SFFS_BITMAP_BITS - end, true);
@@ -349,6 +358,7 @@ void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b)
 	spin_lock(&g->busy_lock);
 	rb_erase(&b->node, &g->busy);
 	g->busy_blocks -= b->count;
+	WRITE_ONCE(g->longest, U32_MAX);
 	spin_unlock(&g->busy_lock);
 	/* Whoever looked for space before may look again. */
 	atomic_inc(&g->lock.sbi->unheld);

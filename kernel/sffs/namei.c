@@ -197,7 +197,10 @@ static int sffs_make_started(struct sffs_make *mk, struct inode **result)
 	return err;
 }
 
-/* May the owners that the inode will have own one more? As inode_init_owner() has them. */
+/*
+ * May the owners that the inode will have own one more, as inode_init_owner() has them, and
+ * may the directory become larger?
+ */
 static int sffs_make_quota(struct sffs_make *mk)
 {
 	struct super_block *sb = mk->dir->i_sb;
@@ -210,8 +213,9 @@ static int sffs_make_quota(struct sffs_make *mk)
 		dir->flags & SFFS_INODE_PROJINHERIT ? dir->project : 0,
 	};
 	s64 blocks = 0;
+	int err = sffs_quota_check(sb, ids, &blocks, 1);
 
-	return sffs_quota_check(sb, ids, &blocks, 1);
+	return err || !mk->dentry ? err : sffs_dir_may_add(mk->dir, &mk->dentry->d_name);
 }
 
 /* One try; -EAGAIN: with another number, or when the lock of this one has been waited for. */
@@ -384,6 +388,7 @@ static int sffs_link(struct dentry *old, struct inode *dir, struct dentry *dentr
 	err = sffs_project_fits(dir, inode) ? sffs_dentry_check(dir, dentry) : -EXDEV;
 	if (!err && !inode->i_nlink && !(inode->i_state & I_LINKABLE))
 		err = -ENOENT;	/* its last name went elsewhere */
+	err = err ?: sffs_dir_may_add(dir, &dentry->d_name);
 	if (err)
 		goto unlock;
 	sffs_tx_init(&tx, dir->i_sb);
@@ -696,7 +701,8 @@ static int sffs_rename_move(struct sffs_rename *r)
 static int sffs_rename_plan(struct sffs_rename *r)
 {
 	struct super_block *sb = r->old_dir->i_sb;
-	int err = r->target ? sffs_check_links(r->target) : 0;
+	int err = r->target ? sffs_check_links(r->target) :
+			      sffs_dir_may_add(r->new_dir, &r->new->d_name);
 
 	err = err ?: sffs_orphan_room(sb);
 	if (err)

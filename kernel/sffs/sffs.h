@@ -482,6 +482,7 @@ void sffs_reap_work(struct work_struct *work);
  * @reserved: promised to transactions that have not used them yet
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
+ * @longest: a hint: when the whole group was last searched, no free run was longer
  * @doubt: blocks that `unmapped` names may be backed all the same, see reclaim.c
  * @busy: extents in the bitmaps as free that must not be used yet, by start
  * @busy_blocks: their sum
@@ -500,11 +501,15 @@ struct sffs_group_info {
 	u32 reserved;
 	u32 reserved_inodes;
 	u32 hint;
+	u32 longest;
 	bool doubt;
 	spinlock_t busy_lock;	/* extents that may not be allocated */
 	u32 busy_blocks;
 	struct rb_root busy;
 };
+
+/* A free run this long, or as long as wanted, is taken at once; shorter ones compete. */
+#define SFFS_RUN_ENOUGH		2048U
 
 /* An extent that was freed until that is on disk, or one that is being unmapped. */
 struct sffs_busy {
@@ -555,6 +560,7 @@ int sffs_group_reload(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
 				      struct sffs_tx *tx);
+void sffs_bitmap_unused(struct sffs_group_info *g, u32 k, u32 *from, u32 *end);
 void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, bool unmapped);
 u32 sffs_group_avail(struct sffs_group_info *g);
 u32 sffs_group_kept(const struct sffs_group_info *g);
@@ -623,6 +629,7 @@ int sffs_tx_add_group(struct sffs_tx *tx, u64 block);
 int sffs_tx_promised(struct sffs_tx *tx, struct sffs_group_info *g);
 bool sffs_tx_has_group(struct sffs_tx *tx, u64 block);
 int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks);
+int sffs_tx_reserve_run(struct sffs_tx *tx, u64 goal, u32 blocks, u64 run);
 int sffs_tx_start(struct sffs_tx *tx, unsigned int credits);
 int sffs_tx_stop(struct sffs_tx *tx);
 void sffs_tx_cancel(struct sffs_tx *tx);
@@ -670,6 +677,7 @@ struct buffer_head *sffs_tree_new_leaf(struct sffs_tx *tx, struct inode *inode, 
 int sffs_tree_grow(struct sffs_tx *tx, struct inode *inode, u32 magic, unsigned int entry_size);
 int sffs_tree_add_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path, u64 key,
 		       u64 block);
+unsigned int sffs_tree_leaf_cost(struct inode *inode, struct sffs_path *path);
 int sffs_tree_plan_drop(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
 bool sffs_tree_drop_planned(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
 int sffs_tree_drop_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path);
@@ -678,6 +686,8 @@ int sffs_tree_drop_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_pat
 #define SFFS_TREE_BLOCKS	(2 * SFFS_TREE_DEPTH_MAX)
 /* Journal credits of one change to a tree, the inode and its group. */
 #define SFFS_TREE_CREDITS	(SFFS_TREE_BLOCKS + 8)
+/* Blocks that a file gets in one transaction at most. */
+#define SFFS_ALLOC_MAX		(8 * SFFS_BITMAP_BITS)
 
 /* ---- Extents: extent.c ---- */
 
@@ -709,6 +719,7 @@ int sffs_map_shift(struct inode *inode);
 /* ---- Directories: dir.c, dirleaf.c ---- */
 
 int sffs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino, u8 *type);
+int sffs_dir_may_add(struct inode *dir, const struct qstr *name);
 int sffs_dir_add(struct sffs_tx *tx, struct inode *dir, const struct qstr *name, u64 ino, u8 type);
 int sffs_dir_plan_remove(struct sffs_tx *tx, struct inode *dir, const struct qstr *name);
 int sffs_dir_remove(struct sffs_tx *tx, struct inode *dir, const struct qstr *name);

@@ -400,38 +400,61 @@ static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u
 	return ok;
 }
 
+/* Groups from the goal's on that are asked for a long run before any that is not full. */
+#define SFFS_RUN_GROUPS	8U
+
+/* May @run blocks in one piece be found there? A guess that costs nothing. */
+static bool sffs_group_has_run(struct sffs_group_info *g, u64 run)
+{
+	return !sffs_group_load(g) && READ_ONCE(g->longest) >= min_t(u64, run, SFFS_RUN_ENOUGH) &&
+	       READ_ONCE(g->free) >= min_t(u64, run, g->blocks / 2);
+}
+
+/* Groups are tried from the goal's on: 0, -ENOSPC or -EINTR. */
+static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tries, u64 run)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct sffs_group_info *near = sffs_group_of(sbi, goal);
+	u32 first = near ? near->number : 0, groups = sffs_nr_groups(sbi), i;
+
+	for (i = 0; i < min(tries, groups); i++) {
+		struct sffs_group_info *g = sffs_group(sbi, ((u64)first + i) % groups);
+
+		if ((!run || sffs_group_has_run(g, run)) && sffs_tx_try_reserve(tx, g, blocks))
+			return 0;
+		/* What gives space back or completes I/O is not left half done. */
+		if (!tx->urgent && fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return -ENOSPC;
+}
+
 /**
- * sffs_tx_reserve() - make sure of free blocks, all in one group
+ * sffs_tx_reserve_run() - make sure of free blocks, all in one group
  * @tx: transaction that has not started
  * @goal: block near which they should be
  * @blocks: how many
+ * @run: blocks that will be asked for in one piece if there are so many; may be 0
  *
- * Groups are tried from the goal's on. When none has enough, freed extents that
- * wait for a commit are made available and all are tried once more. All
+ * Groups are tried from the goal's on, a few for the run first. When none has enough,
+ * freed extents that wait for a commit are made available and all are tried once more. All
  * reservations of one transaction that allocate come from the last call's group.
  *
  * Context: may sleep and wait for a commit; no handle may be held.
  * Return: 0 or -ENOSPC.
  */
-int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
+int sffs_tx_reserve_run(struct sffs_tx *tx, u64 goal, u32 blocks, u64 run)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
-	struct sffs_group_info *near = sffs_group_of(sbi, goal);
-	u32 groups, first = near ? near->number : 0, i;
 	int pass, err, unheld;
 
+	if (run && !sffs_tx_reserve_near(tx, goal, blocks, SFFS_RUN_GROUPS, run))
+		return 0;
 	for (pass = 0; pass < 3; pass++) {
 		unheld = atomic_read(&sbi->unheld);
-		groups = sffs_nr_groups(sbi);
-		for (i = 0; i < groups; i++) {
-			u32 n = ((u64)first + i) % groups;
-
-			if (sffs_tx_try_reserve(tx, sffs_group(sbi, n), blocks))
-				return 0;
-			/* What gives space back or completes I/O is not left half done. */
-			if (!tx->urgent && fatal_signal_pending(current))
-				return -EINTR;
-		}
+		err = sffs_tx_reserve_near(tx, goal, blocks, U32_MAX, 0);
+		if (err != -ENOSPC)
+			return err;
 		err = sffs_flush_freed(sbi);
 		/* What was busy when it was looked at need not be so any more. */
 		if (err == -ENOSPC && unheld != atomic_read(&sbi->unheld))
@@ -440,6 +463,12 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 			return err;
 	}
 	return -ENOSPC;
+}
+
+/* The same where the blocks are taken one by one. */
+int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
+{
+	return sffs_tx_reserve_run(tx, goal, blocks, 0);
 }
 
 static void sffs_tx_release(struct sffs_tx *tx)

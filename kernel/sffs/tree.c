@@ -336,6 +336,17 @@ int sffs_tree_add_leaf(struct sffs_tx *tx, struct inode *inode, struct sffs_path
 	return sffs_tree_insert(tx, inode, path, parent, path->level[parent].pos + 1, key, block);
 }
 
+/* How many blocks will one more leaf beside the path's take, itself included? */
+unsigned int sffs_tree_leaf_cost(struct inode *inode, struct sffs_path *path)
+{
+	unsigned int level = path->depth - 1, cost = 1;
+
+	while (level-- &&
+	       le16_to_cpu(sffs_node_head(inode, path, level)->count) == sffs_index_max(level))
+		cost++;
+	return cost;
+}
+
 /* Add the groups of all blocks that dropping the path's leaf will free. */
 int sffs_tree_plan_drop(struct sffs_tx *tx, struct inode *inode, struct sffs_path *path)
 {

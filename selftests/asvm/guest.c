@@ -13,7 +13,11 @@
 #define GUEST_MODULES	"virtio_pci virtio_blk virtio_balloon virtio_net virtio_console " \
 			"virtio-rng vmw_vsock_virtio_transport evdev button"
 
-static char bzimage[256], vmlinux[64], initrd[64];
+/* kept for the next program of the same host, which may be slow to make it */
+#define INITRD		"/run/asvm-test-initrd"
+
+static char bzimage[256], vmlinux[256];
+static bool made;	/* @vmlinux is of this program */
 
 static int shell(const char *command)
 {
@@ -32,6 +36,7 @@ const char *guest_scripts(void)
 /* of the running kernel, or where it has no image of its own of any that is installed */
 static int find_kernel(void)
 {
+	const char *unpacked = getenv("ASV_VMLINUX");
 	struct utsname uts;
 	glob_t found;
 	char command[1024];
@@ -44,14 +49,26 @@ static int find_kernel(void)
 		snprintf(bzimage, sizeof(bzimage), "%s", found.gl_pathv[0]);
 		globfree(&found);
 	}
-	strcpy(vmlinux, "/tmp/asvm-vmlinux-XXXXXX");
-	strcpy(initrd, "/tmp/asvm-guest-XXXXXX");
-	close(mkstemp(initrd));
-	close(mkstemp(vmlinux));
 	snprintf(command, sizeof(command),
-		 "cd %s && sh guest-initrd.sh %s guest_init %s '" GUEST_MODULES "' guest_helper",
-		 guest_scripts(), initrd, bzimage + strlen("/boot/vmlinuz-"));
-	return shell(command) || guest_vmlinux(vmlinux, true) ? -EIO : 0;
+		 "cd %s && [ " INITRD " -nt guest_init ] && [ " INITRD " -nt guest_helper ]",
+		 guest_scripts());
+	if (shell(command)) {
+		snprintf(command, sizeof(command),
+			 "cd %s && sh guest-initrd.sh " INITRD " guest_init %s '%s' guest_helper",
+			 guest_scripts(), bzimage + strlen("/boot/vmlinuz-"), GUEST_MODULES);
+		if (shell(command))
+			return -EIO;
+	}
+	if (unpacked && *unpacked) {
+		snprintf(vmlinux, sizeof(vmlinux), "%s", unpacked);
+		return 0;
+	}
+	strcpy(vmlinux, "/tmp/asvm-vmlinux-XXXXXX");
+	close(mkstemp(vmlinux));
+	snprintf(command, sizeof(command), "%s/vmlinux.sh %s %s", guest_scripts(), bzimage,
+		 vmlinux);
+	made = true;
+	return shell(command);
 }
 
 static int guest_init(void)
@@ -71,15 +88,15 @@ const char *guest_bzimage(void)
 
 const char *guest_initrd(void)
 {
-	return initrd;
+	return INITRD;
 }
 
-int guest_vmlinux(const char *path, bool pvh)
+int guest_vmlinux_without_pvh(const char *path)
 {
 	char command[1024];
 
-	snprintf(command, sizeof(command), "%s/vmlinux.sh %s %s %s", guest_scripts(), bzimage, path,
-		 pvh ? "" : "no-pvh");
+	snprintf(command, sizeof(command), "%s/vmlinux.sh %s %s no-pvh", guest_scripts(), vmlinux,
+		 path);
 	return shell(command);
 }
 
@@ -90,14 +107,14 @@ int guest_main(int argc, char **argv, int (*tests)(int argc, char **argv))
 	if (guest_init())
 		return 1;
 	ret = tests(argc, argv);
-	unlink(initrd);
-	unlink(vmlinux);
+	if (made)
+		unlink(vmlinux);
 	return ret;
 }
 
 int guest_start(struct asvm_run *r, const char *name, const char *const *more)
 {
-	const char *args[40] = { "run", "--name", name, "--kernel", vmlinux, "--initrd", initrd,
+	const char *args[40] = { "run", "--name", name, "--kernel", vmlinux, "--initrd", INITRD,
 				 "--mem", "128M" };
 	unsigned int n = 9;
 

@@ -20,8 +20,8 @@ int guest_main(int argc, char **argv, int (*tests)(int argc, char **argv));
 const char *guest_scripts(void);
 const char *guest_bzimage(void);
 const char *guest_initrd(void);
-/* the kernel as an ELF file, without its PVH entry if so wished; 0 or -EIO */
-int guest_vmlinux(const char *path, bool pvh);
+/* the kernel as an ELF file without its PVH entry; 0 or -EIO */
+int guest_vmlinux_without_pvh(const char *path);
 
 /*
  * Start a guest of 128 MiB from an ELF kernel, for most of a bzImage's boot is its own

@@ -363,7 +363,7 @@ TEST_F_TIMEOUT(hardware, costs, 1800)
 	size_t from = 0;
 
 	snprintf(vmlinux, sizeof(vmlinux), "%s/vmlinux", self->work);
-	ASSERT_EQ(0, guest_vmlinux(vmlinux, false));
+	ASSERT_EQ(0, guest_vmlinux_without_pvh(vmlinux));
 	snprintf(disk, sizeof(disk), "%s/disk", self->work);
 	ASSERT_EQ(0, host("truncate -s 8M %s", disk));
 	ASSERT_EQ(0, START("costs", "--kernel", vmlinux, "--mem", "256M", "--disk", disk,

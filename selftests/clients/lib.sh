@@ -8,6 +8,14 @@
 asvm=${ASV_BUILD:?}/user/asvm
 kernel=/boot/vmlinuz-$(uname -r)
 [ -r "$kernel" ] || kernel=$(printf '%s\n' /boot/vmlinuz-* | tail -n 1)
+# shellcheck disable=SC2034 # the tests make their initramfs for it
+release=${kernel#/boot/vmlinuz-}
+# An ELF kernel: most of a bzImage's boot is its own unpacking.
+if [ -n "${ASV_VMLINUX:-}" ]; then
+	kernel=$ASV_VMLINUX
+else
+	./vmlinux.sh "$kernel" "$work/vmlinux" && kernel=$work/vmlinux
+fi
 
 # counted NAME COUNTER...: their sums over the queues of the devices of that name, or of all
 counted()

@@ -15,6 +15,7 @@ mib=8
 tap=asvtap0
 host=10.9.0.1
 guest=10.9.0.2
+disk=${ASV_TEST_DISKS:-/scratch}/net-disk
 pids=()
 
 # shellcheck disable=SC2317 # called by trap
@@ -23,9 +24,23 @@ clean()
 	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2> /dev/null
 	wait
 	ip link del $tap 2> /dev/null
-	rm -rf "$work"
+	rm -rf "$work" "$disk"
 }
 trap clean EXIT
+
+# start_by_asvm: the same by the command line that asvm makes of its own options, and a disk
+start_by_asvm()
+{
+	PATH=${asvm%/*}:$PATH asvm qemu --run --name qemu --mem 256M --kernel "$kernel" \
+		--initrd "$work/initrd" --reboot no \
+		--cmdline 'console=ttyS0 quiet panic=-1 reboot=t mitigations=off' \
+		--disk "$disk,packed=yes" --net "tap=$tap,packed=yes" \
+		-- -chardev "pipe,id=mon,path=$work/monitor" -mon mon \
+		< /dev/null > "$work/console" 2> "$work/qemu.log" &
+	qemu=$!
+	pids+=("$qemu")
+	exec {monitor}<> "$work/monitor.in"
+}
 
 # start PACKED: QEMU as anyone would start it, its monitor by the fifo $work/monitor.in
 start()
@@ -34,6 +49,10 @@ start()
 	mkfifo "$work"/monitor.{in,out}
 	cat "$work/monitor.out" > "$work/monitor.log" &
 	pids+=($!)
+	if [ "$1" = on ]; then
+		start_by_asvm
+		return
+	fi
 	exec {vhost}<> /dev/asv-net || return
 	qemu-system-x86_64 -accel kvm -cpu host -machine q35 -m 256 -nodefaults -no-reboot \
 		-display none -serial "file:$work/console" \
@@ -118,6 +137,13 @@ ends()
 	wait "$qemu"
 }
 
+# disk_read: the guest has read the start of its disk
+disk_read()
+{
+	grep "^asv-guest: disk" "$work/console"
+	grep -q "^asv-guest: disk $(sha256sum < "$disk" | cut -d ' ' -f 1)" "$work/console"
+}
+
 # ring PACKED NAME: all cases for one ring format
 ring()
 {
@@ -129,16 +155,18 @@ ring()
 	check "$2: TCP from the guest, $mib MiB" fetch
 	check "$2: paused and resumed" stop_cont
 	[ "$1" = on ] || check "$2: link off and on" link_flap
+	[ "$1" = off ] || check "$2: the disk that asvm qemu gave it" disk_read
 	check "$2: our counters moved, no errors" moved
 	check "$2: unloading is refused in use" refused_in_use
 	check "$2: QEMU ends by itself" ends
 	exec {monitor}>&-
 }
 
-sh guest-initrd.sh "$work/initrd" net_init "${kernel#/boot/vmlinuz-}" 'virtio_pci virtio_net'
+sh guest-initrd.sh "$work/initrd" net_init "$release" 'virtio_pci virtio_net virtio_blk'
 mkdir "$work/www"
 head -c $((mib << 20)) /dev/urandom > "$work/www/file"
 sum=$(sha256sum < "$work/www/file")
+head -c 65536 /dev/urandom > "$disk"
 ip tuntap add dev $tap mode tap vnet_hdr
 ip addr add $host/24 dev $tap
 ip link set $tap up

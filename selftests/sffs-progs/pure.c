@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pure: the parts of sffs.ko that are plain functions, bitmaps and directory leaves, with
- * random operations against a simple model.
+ * pure: the parts of sffs.ko that are plain functions, bitmaps, leaves of extents and of
+ * directories, with random operations against a simple model.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +9,14 @@
 
 #include "bitmap.h"
 #include "dirleaf.h"
+#include "extleaf.h"
 #include "libsffs.h"
 
 #define ROUNDS		20000
 #define LONG_ROUNDS	2000000
 #define BITS		2048U
 #define NAMES_MAX	512U
+#define FILE_BLOCKS	900U
 
 static u64 seed = 88172645463325252ULL;
 
@@ -59,6 +61,112 @@ static bool bitmaps(void)
 		ok = ok && sffs_bits_find(map, from, BITS, value) == at;
 	}
 	free(map);
+	return ok;
+}
+
+/* ---- A leaf of extents against what each block of the file is ---- */
+
+struct file {
+	u64 block[FILE_BLOCKS];		/* 0: a hole */
+	bool unwritten[FILE_BLOCKS];
+	struct sffs_extent ext[SFFS_ROOT_EXTENTS];
+	unsigned int count;
+};
+
+/* The extents say what the model does, in as few pieces as that takes, and end in zeros. */
+static bool same_file(const struct file *f)
+{
+	static const struct sffs_extent none;
+	unsigned int i = 0, runs = 0;
+
+	for (u64 k = 0; k < FILE_BLOCKS; k++) {
+		const struct sffs_extent *e = &f->ext[i];
+
+		if (!f->block[k])
+			continue;
+		if (!k || f->block[k - 1] + 1 != f->block[k] ||
+		    f->unwritten[k - 1] != f->unwritten[k])
+			runs++;
+		if (i == f->count || k < ext_first(e) || k >= ext_end(e) ||
+		    le64toh(e->block) + k - ext_first(e) != f->block[k] ||
+		    ext_unwritten(e) != f->unwritten[k])
+			return false;
+		i += k + 1 == ext_end(e);
+	}
+	for (unsigned int k = i; k < SFFS_ROOT_EXTENTS; k++)
+		if (memcmp(&f->ext[k], &none, sizeof(none)))
+			return false;
+	return i == f->count && runs == f->count;
+}
+
+/* Put new extents there; a leaf that is full stays as it is. */
+static bool splice(struct file *f, unsigned int at, unsigned int old,
+		   const struct sffs_extent *part, unsigned int n)
+{
+	unsigned int count = extleaf_splice(f->ext, f->count, SFFS_ROOT_EXTENTS, at, old, part, n);
+
+	if (count > SFFS_ROOT_EXTENTS)
+		return false;
+	f->count = count;
+	return true;
+}
+
+static void set_blocks(struct file *f, u64 first, u64 end, u64 block, bool unwritten)
+{
+	for (u64 k = first; k < end; k++) {
+		f->block[k] = block ? block + k - first : 0;
+		f->unwritten[k] = block && unwritten;
+	}
+}
+
+/* Fill a hole, often with what comes behind the blocks before it, or before those behind. */
+static void fill_hole(struct file *f, u64 first, u64 end, int at)
+{
+	u64 block = 10000 + rnd(1 << 20), to = first + 1;
+	bool unwritten = rnd(2);
+	struct sffs_extent e;
+
+	while (to < end && !f->block[to])
+		to++;
+	if (rnd(2) && first && f->block[first - 1])
+		block = f->block[first - 1] + 1;
+	else if (rnd(2) && to < FILE_BLOCKS && f->block[to] > to - first)
+		block = f->block[to] - (to - first);
+	e = ext_make(first, block, to - first, unwritten);
+	if (splice(f, at + 1, 0, &e, 1))
+		set_blocks(f, first, to, block, unwritten);
+}
+
+static bool extents(void)
+{
+	struct file *f = calloc(1, sizeof(*f));
+	bool ok = true;
+
+	for (unsigned int i = 0; ok && i < rounds(); i++) {
+		u64 first = rnd(FILE_BLOCKS), end = first + 1 + rnd(40);
+		int at = extleaf_search(f->ext, f->count, first);
+		bool covered = at >= 0 && first < ext_end(&f->ext[at]), unwritten = rnd(2);
+		struct sffs_extent part[3], e;
+
+		if (end > FILE_BLOCKS)
+			end = FILE_BLOCKS;
+		ok = covered == !!f->block[first];
+		if (!covered && rnd(3))
+			fill_hole(f, first, end, at);
+		if (!covered)
+			continue;
+		e = f->ext[at];
+		if (end > ext_end(&e))
+			end = ext_end(&e);
+		if (rnd(2)) {
+			if (splice(f, at, 1, part, ext_changed(&e, first, end, unwritten, part)))
+				set_blocks(f, first, end, f->block[first], unwritten);
+		} else if (splice(f, at, 1, part, ext_without(&e, first, end, part))) {
+			set_blocks(f, first, end, 0, false);
+		}
+		ok = ok && same_file(f);
+	}
+	free(f);
 	return ok;
 }
 
@@ -221,6 +329,7 @@ int main(void)
 		bool ok;
 	} test[] = {
 		{ "bitmaps: runs set and found as in a model", bitmaps() },
+		{ "leaf of extents as a model", extents() },
 		{ "directory leaf in an inode as a model", leaves(SFFS_INODE_AREA) },
 		{ "directory leaf in a block as a model", leaves(SFFS_DIR_LEAF_BYTES) },
 		{ "damaged leaves are refused or harmless", hostile(SFFS_DIR_LEAF_BYTES) },

@@ -2,8 +2,8 @@
 /*
  * Power cuts under load: tasks change a tree at random while one writes files, syncs
  * them and marks that in the record of the disk's writes. The disk as it may have been
- * at many moments of that is mounted: the mount replays it, what was synced is there,
- * every file can be read, and fsck.sffs finds nothing.
+ * at many moments of that, and as it was at each flush, is mounted: the mount replays it,
+ * what was synced is there, every file can be read, and fsck.sffs finds nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -161,43 +161,73 @@ static int check_cut(struct volume *cut, unsigned int mark)
 	return volume_umount(cut) ?: err ?: volume_fsck(cut);
 }
 
-TEST_F_TIMEOUT(crash, power_cuts_under_load, 6000)
+/* Tasks change the volume while files are written and synced: what all cuts are made of. */
+static int make_record(struct power_log *log, unsigned int files)
 {
-	unsigned int rounds = want_long() ? 200 : on_debug() ? 6 : 20, files, i;
-	uint64_t state = 20260, entry = 0;
-	struct volume *v = &self->log.vol;
+	struct volume *v = &log->vol;
 	pid_t tasks[TASKS];
+	unsigned int i;
+	int err;
 
-	files = want_long() ? 100 : 25;
-	ASSERT_EQ(0, mkdir(in(v, "synced"), 0755));
+	err = mkdir(in(v, "synced"), 0755) ? -errno : 0;
 	for (i = 0; i < TASKS; i++)
 		tasks[i] = start_task(v, i);
-	for (i = 1; i <= files; i++) {
-		ASSERT_EQ(0, write_synced(v, i));
-		ASSERT_EQ(0, power_log_mark(&self->log, i));
-	}
+	for (i = 1; i <= files && !err; i++)
+		err = write_synced(v, i) ?: power_log_mark(log, i);
 	for (i = 0; i < TASKS; i++) {
 		kill(tasks[i], SIGKILL);
 		waitpid(tasks[i], NULL, 0);
 	}
-	ASSERT_EQ(0, power_log_end(&self->log));
-	say("%llu entries", (unsigned long long)self->log.entries);
+	err = power_log_end(log) ?: err;
+	say("%llu entries", (unsigned long long)log->entries);
+	return err;
+}
+
+static int check_after(struct power_log *log, uint64_t entry, uint64_t *state)
+{
+	struct volume cut = { .fd = -1 };
+	int err = power_log_cut(log, entry, state, &cut) ?: check_cut(&cut, log->mark);
+
+	volume_free(&cut);
+	if (err)
+		say("after entry %llu", (unsigned long long)entry);
+	return err;
+}
+
+TEST_F_TIMEOUT(crash, power_cuts_under_load, 6000)
+{
+	unsigned int rounds = want_long() ? 200 : on_debug() ? 6 : 20, i;
+	uint64_t state = 20260, entry;
+
+	ASSERT_EQ(0, make_record(&self->log, want_long() ? 100 : 25));
 	ASSERT_LT(rounds, self->log.entries);
-
 	for (i = 0; i < rounds; i++) {
-		struct volume cut = { };
-		int err;
-
 		entry = self->log.entries * i / rounds +
 			rnd(&state) % (self->log.entries / rounds);
-		ASSERT_EQ(0, power_log_cut(&self->log, entry, &state, &cut));
-		err = check_cut(&cut, self->log.mark);
-		volume_free(&cut);
-		ASSERT_EQ(0, err) {
-			say("after entry %llu", (unsigned long long)entry);
-		}
+		ASSERT_EQ(0, check_after(&self->log, entry, &state));
 	}
 	EXPECT_LT(0, self->log.mark);
+}
+
+/* The array did all in order, up to each flush and each write with FUA; or some of them. */
+TEST_F_TIMEOUT(crash, each_flush, 6000)
+{
+	unsigned int step = want_long() ? 1 : 40, nr = 0, seen = 0;
+	uint64_t entry;
+	int err;
+
+	ASSERT_EQ(0, make_record(&self->log, want_long() ? 10 : 4));
+	while (!(err = power_log_next(&self->log, &entry))) {
+		if (nr++ % step) {
+			ASSERT_EQ(0, power_log_pass(&self->log, entry));
+			continue;
+		}
+		ASSERT_EQ(0, check_after(&self->log, entry, NULL));
+		seen++;
+	}
+	EXPECT_EQ(-ENOENT, err);
+	say("%u of %u flushes and FUA writes", seen, nr);
+	EXPECT_LT(1, seen);
 }
 
 TEST_HARNESS_MAIN

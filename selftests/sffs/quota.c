@@ -243,6 +243,61 @@ TEST_F(quota, hard_limits)
 	ASSERT_EQ(0, unlink(in(v, "much")));
 }
 
+/* Names that a directory already has room for are no matter of the limit. */
+static int many_names(const struct volume *v, const char *verb)
+{
+	char to[128];
+	int i, err = 0;
+
+	for (i = 0; i < 2000 && !err; i++) {
+		snprintf(to, sizeof(to), "%s",
+			 in(v, "dir/%s-with-a-name-of-some-length-%d", verb, i));
+		if (*verb == 'c')
+			err = mknod(to, S_IFREG | 0600, 0) ? -errno : 0;
+		else if (*verb == 'l')
+			err = link(in(v, "dir/one"), to) ? -errno : 0;
+		else
+			err = (mknod(in(v, "dir/new"), S_IFREG | 0600, 0) && errno != EEXIST) ||
+			      rename(in(v, "dir/new"), to) ? -errno : 0;
+	}
+	return err;
+}
+
+static int create_names(const struct volume *v)
+{
+	return many_names(v, "create");
+}
+
+static int link_names(const struct volume *v)
+{
+	int err = mknod(in(v, "dir/one"), S_IFREG | 0600, 0) ? -errno : 0;
+
+	return err ?: many_names(v, "link");
+}
+
+static int rename_names(const struct volume *v)
+{
+	return many_names(v, "rename");
+}
+
+TEST_F(quota, directories)
+{
+	static int (* const ways[])(const struct volume *) = {
+		create_names, link_names, rename_names,
+	};
+	struct volume *v = &self->vol;
+	unsigned int i;
+
+	ASSERT_EQ(0, limit(v, USRQUOTA, USER, 0, 16, 0, 0));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, mkdir(in(v, "dir"), 0777));
+		ASSERT_EQ(0, chown(in(v, "dir"), USER, GROUP));
+		EXPECT_EQ(-EDQUOT, as_user(v, ways[i]));
+		EXPECT_EQ(16, used(v, USRQUOTA, USER) / 1000);
+		ASSERT_EQ(0, run("rm -r %s", in(v, "dir")));
+	}
+}
+
 TEST_F(quota, times_of_grace)
 {
 	struct if_dqinfo info = { .dqi_bgrace = 1, .dqi_igrace = 100, .dqi_valid = IIF_BGRACE |

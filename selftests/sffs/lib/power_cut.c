@@ -151,21 +151,44 @@ static int advance(struct power_log *p)
 	return err;
 }
 
-int power_log_cut(struct power_log *p, uint64_t entry, uint64_t *state, struct volume *cut)
+int power_log_next(struct power_log *p, uint64_t *entry)
 {
-	uint64_t at, i;
+	uint64_t at = p->at, i;
+
+	for (i = p->entry; i < p->entries; i++) {
+		struct log_entry e;
+		int err = read_entry(p, at, &e);
+
+		if (err)
+			return err;
+		if (e.flags & (LOG_FLUSH | LOG_FUA)) {
+			*entry = i + 1;
+			return 0;
+		}
+		at += entry_bytes(&e);
+	}
+	return -ENOENT;
+}
+
+int power_log_pass(struct power_log *p, uint64_t entry)
+{
 	int err = 0;
 
 	while (!err && p->entry < entry && p->entry < p->entries)
 		err = advance(p);
-	if (err)
-		return err;
-	err = volume_copy(cut, "cut", &p->disk);
+	return err;
+}
+
+int power_log_cut(struct power_log *p, uint64_t entry, uint64_t *state, struct volume *cut)
+{
+	uint64_t at, i;
+	int err = power_log_pass(p, entry) ?: volume_copy(cut, "cut", &p->disk);
+
 	for (at = p->flushed_at, i = p->flushed; !err && i < p->entry; i++) {
 		struct log_entry e;
 
 		err = read_entry(p, at, &e);
-		if (!err && (e.flags & LOG_FUA || rnd(state) & 1))
+		if (!err && (!state || e.flags & LOG_FUA || rnd(state) & 1))
 			err = apply(p, at, &e, cut->fd);
 		at += entry_bytes(&e);
 	}

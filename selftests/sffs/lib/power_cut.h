@@ -34,10 +34,17 @@ int power_log_mark(struct power_log *p, unsigned int number);
 int power_log_end(struct power_log *p);
 /*
  * Make @cut the disk as it was after @entry entries: all that was written before the last
- * flush, everything written with FUA, and of the rest what @state lets through. Calls are
- * in ascending order of @entry.
+ * flush, everything written with FUA, and of the rest what @state lets through, or all if
+ * it is NULL. Calls are in ascending order of @entry.
  */
 int power_log_cut(struct power_log *p, uint64_t entry, uint64_t *state, struct volume *cut);
+/* Go on to @entry without a cut there. */
+int power_log_pass(struct power_log *p, uint64_t entry);
+/*
+ * Behind the first flush or write with FUA since the last cut: that is the @entry for the
+ * next one. -ENOENT when there is none.
+ */
+int power_log_next(struct power_log *p, uint64_t *entry);
 void power_log_free(struct power_log *p);
 
 #endif /* _SFFS_TEST_POWER_CUT_H */
