@@ -270,6 +270,30 @@ probe()
 	[ $rc -eq 0 ] && [ "$(< $faults/news)" -gt "$news" ] && mount_a && umount $a
 }
 
+# around: a sum of what is before and behind the partition
+around()
+{
+	{ dd if="$disk_a" bs=1M count=1 iflag=direct &&
+		dd if="$disk_a" bs=1M skip=50 iflag=direct; } 2> /dev/null | sha256sum
+}
+
+# Its records are where it begins, and nothing beside it is touched.
+partition()
+{
+	local part=${disk_a}1 before rc
+	umount $a $b 2> /dev/null
+	addpart "$disk_a" 1 2048 $((49 * 2048)) || return
+	before=$(around)
+	"$mkfs" -q -f -n 2 -J 4M -l $((lease / 1000)) "$part" &&
+		refused 'no fencing on a partition' mount -t sffs "$part" $a &&
+		mount -t sffs -o nofence "$part" $a && echo kept > $a/file && pause 3 &&
+		umount $a && [ "$(around)" = "$before" ]
+	rc=$?
+	umount $a 2> /dev/null
+	delpart "$disk_a" 1
+	return $rc
+}
+
 # A bit of all of that at once.
 all_faults()
 {
@@ -307,6 +331,7 @@ more()
 	check "$size: commands that the SCSI layer keeps" stuck
 	check "$size: a conflict at a read-back" back_conflict
 	check "$size: conflicts and attentions in the probe" probe
+	check "$size: a partition" partition
 	for name in failed lost attention late twice; do
 		check "$size: ATS with fault: $name" faulty ats_$name 3
 	done
