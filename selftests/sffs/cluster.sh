@@ -209,16 +209,27 @@ no_ats()
 	umount $a && [ $rc -eq 0 ] && mount_a && umount $a
 }
 
+# lease_over: the mount on disk_a has shut down for that
+lease_over()
+{
+	local end=$((SECONDS + 60))
+	until dmesg | grep -q "${disk_a##*/}: shut down: the lease has ended"; do
+		[ $SECONDS -lt $end ] || return 1
+		pause 0.1
+	done
+}
+
 # held MS: ATS commands get their tag so late. After the lease they are not sent any more,
 # neither those that were given up nor those that were just begun when it ended.
 held()
 {
 	local rc sent
 	fresh && mount_a || return
+	dmesg -C
 	fault late_ms "$1"
 	fault ats_held 1
 	reachable "$disk_a" no
-	within $((lease + 5000)) stopped $a
+	within $((lease + 5000)) lease_over
 	rc=$?
 	sent=$(< $faults/ats_sent)
 	pause $((lease / 1000 + 2))
