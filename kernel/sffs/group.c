@@ -38,6 +38,7 @@ static void sffs_group_init(struct sffs_group_info *g, struct sffs_sb_info *sbi,
 	spin_lock_init(&g->busy_lock);
 	g->number = n;
 	g->doubt = sbi->doubt;
+	INIT_LIST_HEAD(&g->reclaim_entry);
 	g->busy = RB_ROOT;
 	g->longest = U32_MAX;
 	left = blocks - sffs_group_start(g);
@@ -397,6 +398,7 @@ static void sffs_busy_release(struct sffs_sb_info *sbi, struct sffs_busy *b)
 	if (b->meta)
 		clean_bdev_aliases(sbi->bdev, sffs_group_start(g) + b->start, b->count);
 	sffs_busy_unhold(g, b);
+	sffs_reclaim_note(g, b->start, b->start + b->count);
 	kfree(b);
 }
 

@@ -41,6 +41,10 @@
 /* An allocation that found no space keeps reclaim from choosing more. */
 #define SFFS_RECLAIM_PAUSE	HZ
 
+/* In the background: what is freed within such a time is joined; a mount has better to do. */
+#define SFFS_RECLAIM_JOIN	(2 * HZ)
+#define SFFS_RECLAIM_MOUNT	(5 * HZ)
+
 /**
  * struct sffs_stretch - whole units that are being unmapped
  * @busy: the blocks that they touch
@@ -504,6 +508,190 @@ static int sffs_reclaim_paused(struct sffs_sb_info *sbi)
 			return -EINTR;
 	}
 	return 0;
+}
+
+/* ---- In the background ---- */
+
+static void sffs_reclaim_queue(struct sffs_sb_info *sbi, unsigned long delay)
+{
+	lockdep_assert_held(&sbi->free_lock);
+	if (sbi->reclaim_on && !list_empty(&sbi->reclaim_groups))
+		queue_delayed_work(system_unbound_wq, &sbi->reclaim_work, delay);
+}
+
+/**
+ * sffs_reclaim_note() - a part of a group may have something to give back
+ * @g: the group
+ * @start: first block of the part, in the group
+ * @end: behind the last one
+ *
+ * Context: any task; does not sleep.
+ */
+void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+
+	spin_lock(&sbi->free_lock);
+	if (list_empty(&g->reclaim_entry)) {
+		list_add_tail(&g->reclaim_entry, &sbi->reclaim_groups);
+		g->reclaim_start = start;
+		g->reclaim_end = end;
+	} else {
+		g->reclaim_start = min(g->reclaim_start, start);
+		g->reclaim_end = max(g->reclaim_end, end);
+	}
+	sffs_reclaim_queue(sbi, SFFS_RECLAIM_JOIN);
+	spin_unlock(&sbi->free_lock);
+}
+
+/* The next group, as long as it has not been noted again. */
+static struct sffs_group_info *sffs_reclaim_next(struct sffs_sb_info *sbi, u32 *start, u32 *end)
+{
+	struct sffs_group_info *g;
+
+	spin_lock(&sbi->free_lock);
+	g = list_first_entry_or_null(&sbi->reclaim_groups, struct sffs_group_info, reclaim_entry);
+	if (g) {
+		list_del_init(&g->reclaim_entry);
+		*start = g->reclaim_start;
+		*end = g->reclaim_end;
+	}
+	spin_unlock(&sbi->free_lock);
+	return g;
+}
+
+/* Unmap some; for how many milliseconds the rate then wants a rest. */
+static u32 sffs_reclaim_step(struct sffs_sb_info *sbi, u32 rate)
+{
+	struct sffs_reclaim *r = kvzalloc(sizeof(*r), GFP_NOFS);
+	u32 start, end, unit;
+	u64 bytes = 0;
+	int err = 0;
+
+	if (!r)
+		return MSEC_PER_SEC;
+	r->g = sffs_reclaim_next(sbi, &start, &end);
+	if (!r->g)
+		goto free;
+	sffs_gate_units(sbi->gate, &r->units);
+	unit = sffs_unit_blocks(&r->units);
+	/* At most what the rate gives in half a second. */
+	r->room = rate == SFFS_RECLAIM_HIGH ? SFFS_RECLAIM_BLOCKS :
+		  clamp(rate / 8, unit, max(unit, SFFS_RECLAIM_BLOCKS));
+	/* A unit that begins or ends outside of what was freed. */
+	start -= min(start, unit - 1);
+	end = min_t(u64, (u64)end + unit - 1, 1ULL << sbi->group_shift);
+	err = sffs_reclaim_some(r, &start, end, &bytes);
+	/* After an error it waits for fstrim, or for more to be freed there. */
+	if (!err && start < min(end, READ_ONCE(r->g->blocks)))
+		sffs_reclaim_note(r->g, start, end);
+free:
+	kvfree(r);
+	return rate == SFFS_RECLAIM_HIGH ? 0 : div_u64(bytes, rate);
+}
+
+void sffs_reclaim_work(struct work_struct *work)
+{
+	struct sffs_sb_info *sbi = container_of(to_delayed_work(work), struct sffs_sb_info,
+						reclaim_work);
+	u32 rate = READ_ONCE(sbi->reclaim_rate), rest = MSEC_PER_SEC / 10;
+	struct sffs_units units;
+
+	sffs_gate_units(sbi->gate, &units);
+	if (!rate || !units.max || sffs_is_shutdown(sbi))
+		return;
+	if (time_after_eq(jiffies, READ_ONCE(sbi->reclaim_pause)) &&
+	    sb_start_intwrite_trylock(sbi->sb)) {
+		rest = sffs_reclaim_step(sbi, rate);
+		sb_end_intwrite(sbi->sb);
+	}
+	spin_lock(&sbi->free_lock);
+	sffs_reclaim_queue(sbi, msecs_to_jiffies(rest));
+	spin_unlock(&sbi->free_lock);
+}
+
+/* The mount can be written: go on with what was noted. */
+void sffs_reclaim_start(struct sffs_sb_info *sbi)
+{
+	spin_lock(&sbi->free_lock);
+	sbi->reclaim_on = true;
+	sffs_reclaim_queue(sbi, SFFS_RECLAIM_MOUNT);
+	spin_unlock(&sbi->free_lock);
+}
+
+/* It cannot, or not much longer. Context: waits for what is under way. */
+void sffs_reclaim_stop(struct sffs_sb_info *sbi)
+{
+	spin_lock(&sbi->free_lock);
+	sbi->reclaim_on = false;
+	spin_unlock(&sbi->free_lock);
+	cancel_delayed_work_sync(&sbi->reclaim_work);
+}
+
+/* Once for each mount: what the last one did not come to is still to be given back. */
+void sffs_reclaim_note_all(struct sffs_sb_info *sbi)
+{
+	struct sffs_units units;
+	u32 n;
+
+	sffs_gate_units(sbi->gate, &units);
+	if (!units.max)
+		pr_info("%s: the device does not take UNMAP: freed space stays with it\n",
+			sbi->sb->s_id);
+	for (n = 0; n < sbi->nr_groups; n++)
+		sffs_reclaim_note(sffs_group(sbi, n), 0, sffs_group(sbi, n)->blocks);
+}
+
+static int sffs_reclaim_store_rate(struct sffs_sb_info *sbi, u32 rate)
+{
+	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+	struct sffs_tx tx;
+	int err, err2;
+
+	sffs_tx_init(&tx, sbi->sb);
+	tx.quota_sync = true;
+	err = sffs_tx_start(&tx, 1);
+	if (err)
+		return err;
+	err = sffs_tx_access(&tx, sbi->super_bh);
+	if (!err) {
+		raw->reclaim_rate = cpu_to_le32(rate);
+		sffs_tx_dirty(&tx, sbi->super_bh);
+	}
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2;
+}
+
+/**
+ * sffs_reclaim_set_rate() - change how fast freed space is given back
+ * @sb: the mount, with write access
+ * @rate: kB/s, or SFFS_RECLAIM_*
+ *
+ * Context: sleeps; takes the super block's cluster lock.
+ * Return: 0 when the setting is on the disk, or an error.
+ */
+int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	int err;
+
+	if (mutex_lock_killable(&sbi->grow_mutex))
+		return -EINTR;
+	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		goto unlock_mutex;
+	err = sffs_reclaim_store_rate(sbi, rate);
+	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		goto unlock_mutex;
+	WRITE_ONCE(sbi->reclaim_rate, rate);
+	spin_lock(&sbi->free_lock);
+	sffs_reclaim_queue(sbi, 0);
+	spin_unlock(&sbi->free_lock);
+	err = jbd2_journal_force_commit(sbi->journal);
+unlock_mutex:
+	mutex_unlock(&sbi->grow_mutex);
+	return err;
 }
 
 /* ---- fstrim ---- */

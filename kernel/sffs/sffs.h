@@ -160,15 +160,19 @@ void sffs_gate_exit(void);
  * @super_bh: the super block, pinned
  * @groups: by number: struct sffs_group_info
  * @group_runs: their memory
- * @grow_mutex: held while the volume grows
+ * @grow_mutex: held while the volume grows, or another field of the super block changes
  * @mounts_entry: in netlink.c's list of mounts
  * @mount_number: of the mount, in the order of mounting; never 0 once it is listed
  * @dumps: netlink dumps that look at it; a mount that ends waits for them
  * @damage_rate: of events about damage
- * @free_lock: covers @freed and @trimmed
+ * @free_lock: covers @freed, @committed, @reclaim_groups and @reclaim_on
  * @freed: extents whose freeing transaction has not been committed, oldest first
  * @committed: extents whose freeing has been committed, for @free_work
  * @free_work: makes them available again
+ * @reclaim_rate: how fast the background gives space back: kB/s, or SFFS_RECLAIM_*
+ * @reclaim_on: it may; cleared before the mount is read-only or ends
+ * @reclaim_groups: groups that may have something to give back, next one first
+ * @reclaim_work: the background
  * @reclaiming: callers that have stretches under way to be unmapped
  * @unheld: counts the extents that were busy and are so no longer
  * @free_wait: woken when there are none, and when freed extents have been committed
@@ -220,7 +224,7 @@ struct sffs_sb_info {
 
 	struct xarray groups;
 	struct list_head group_runs;
-	struct mutex grow_mutex;	/* one growth at a time */
+	struct mutex grow_mutex;	/* one change of the super block at a time */
 	struct list_head mounts_entry;
 	u64 mount_number;
 	atomic_t dumps;
@@ -232,6 +236,10 @@ struct sffs_sb_info {
 	struct list_head committed;
 	struct work_struct free_work;
 
+	u32 reclaim_rate;
+	bool reclaim_on;
+	struct list_head reclaim_groups;
+	struct delayed_work reclaim_work;
 	atomic_t reclaiming;
 	atomic_t unheld;
 	wait_queue_head_t free_wait;
@@ -388,6 +396,9 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot);
  * @hint: where the last search ended
  * @longest: a hint: when the whole group was last searched, no free run was longer
  * @doubt: blocks that `unmapped` names may be backed all the same, see reclaim.c
+ * @reclaim_entry: in sffs_sb_info.reclaim_groups, or empty; under free_lock like the next two
+ * @reclaim_start: first block that may be to be given back
+ * @reclaim_end: behind the last one
  * @busy: extents in the bitmaps as free that must not be used yet, by start
  * @busy_blocks: their sum
  * @busy_lock: covers @busy and @busy_blocks
@@ -407,6 +418,9 @@ struct sffs_group_info {
 	u32 hint;
 	u32 longest;
 	bool doubt;
+	struct list_head reclaim_entry;
+	u32 reclaim_start;
+	u32 reclaim_end;
 	spinlock_t busy_lock;	/* extents that may not be allocated */
 	u32 busy_blocks;
 	struct rb_root busy;
@@ -688,6 +702,12 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 
 /* reclaim.c */
 int sffs_trim(struct file *file, struct fstrim_range *range);
+void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end);
+void sffs_reclaim_note_all(struct sffs_sb_info *sbi);
+void sffs_reclaim_work(struct work_struct *work);
+void sffs_reclaim_start(struct sffs_sb_info *sbi);
+void sffs_reclaim_stop(struct sffs_sb_info *sbi);
+int sffs_reclaim_set_rate(struct super_block *sb, u32 rate);
 bool sffs_reclaim_wait(struct sffs_sb_info *sbi);
 
 /* ---- Growing, owners of disks, netlink ---- */

@@ -115,6 +115,7 @@ static int sffs_decode_super(struct sffs_sb_info *sbi, struct fs_context *fc)
 	sbi->seed = le32_to_cpu(raw->checksum_seed);
 	sbi->lease_ms = le32_to_cpu(raw->lease_ms);
 	sbi->heartbeat_ms = le32_to_cpu(raw->heartbeat_ms);
+	sbi->reclaim_rate = le32_to_cpu(raw->reclaim_rate);
 	fault = sffs_geometry_fault(sbi, raw);
 	if (fault) {
 		errorf(fc, "the super block is damaged (%s); run fsck.sffs", fault);
@@ -389,9 +390,14 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		err = sffs_slot_take(sb, dead);
 	if (!err)
 		err = sffs_set_root(sb, fc);
-	if (!err)
-		sffs_netlink_add(sbi);
-	return err;
+	if (err)
+		return err;
+	sffs_netlink_add(sbi);
+	if (sbi->journal)
+		sffs_reclaim_note_all(sbi);
+	if (sbi->journal && !sb_rdonly(sb))
+		sffs_reclaim_start(sbi);
+	return 0;
 }
 
 static int sffs_reconfigure(struct fs_context *fc)
@@ -417,6 +423,10 @@ static int sffs_reconfigure(struct fs_context *fc)
 		sbi->quota_wanted = opt->quota;
 		sffs_quota_enforce(sb);
 	}
+	if (fc->sb_flags & SB_RDONLY)
+		sffs_reclaim_stop(sbi);
+	else
+		sffs_reclaim_start(sbi);
 	return 0;
 }
 
@@ -480,6 +490,8 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_LIST_HEAD(&sbi->freed);
 	INIT_LIST_HEAD(&sbi->committed);
 	INIT_WORK(&sbi->free_work, sffs_free_work);
+	INIT_LIST_HEAD(&sbi->reclaim_groups);
+	INIT_DELAYED_WORK(&sbi->reclaim_work, sffs_reclaim_work);
 	init_waitqueue_head(&sbi->free_wait);
 	sbi->reclaim_pause = jiffies;
 	sbi->trigger.t_frozen = sffs_frozen;
@@ -534,6 +546,8 @@ static void sffs_kill_sb(struct super_block *sb)
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	bool told = sbi && sffs_netlink_del(sbi);
 
+	if (sbi)
+		sffs_reclaim_stop(sbi);
 	kill_anon_super(sb);
 	/* A mount that failed after the slot was taken comes here without a root. */
 	if (sbi && sbi->journal)

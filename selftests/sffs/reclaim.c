@@ -173,6 +173,55 @@ static bool check_chunks(const char *path, unsigned int file, unsigned int chunk
 	return ok;
 }
 
+/* The program, with its output in /run/sffs-out. */
+static int sffs(const char *args, const char *path)
+{
+	return run("${ASV_BUILD:+$ASV_BUILD/user/}sffs %s %s > /run/sffs-out 2>&1", args, path);
+}
+
+/* Nothing is asked for: the space comes back by itself, at the rate that is set. */
+TEST_F_TIMEOUT(reclaim, background, 120)
+{
+	const char *path = in(&self->vol, "disk");
+	uint64_t full, back, size = 64 * MIB;
+	unsigned int i;
+	time_t begun;
+
+	ASSERT_EQ(0, sffs("reclaim --rate off", self->vol.dir));
+	ASSERT_EQ(size / CHUNK, write_chunks(path, 1, size / CHUNK));
+	ASSERT_EQ(0, syncfs(self->dir));
+	full = backed(variant->granularity);
+	ASSERT_EQ(0, unlink(path));
+	ASSERT_EQ(0, syncfs(self->dir));
+	sleep(4);
+	EXPECT_EQ(full, backed(variant->granularity));
+	EXPECT_EQ(2, sffs("reclaim --rate fast", self->vol.dir));
+	begun = time(NULL);
+	ASSERT_EQ(0, sffs("reclaim --rate 2", self->vol.dir));
+	EXPECT_EQ(0, sffs("df --json", self->vol.dir));
+	EXPECT_EQ(0, run("grep -q '\"reclaim\":\"2 MB/s\"' /run/sffs-out"));
+	/* No faster than that, but for what is under way. */
+	back = full - backed(variant->granularity);
+	EXPECT_GE((time(NULL) - begun + 1) * 2000000 + 2 * MIB, back);
+	ASSERT_EQ(0, sffs("reclaim --rate high", self->vol.dir));
+	for (i = 0; i < 600 && full - backed(variant->granularity) < size / 100 * 98; i++)
+		usleep(100000);
+	EXPECT_LE(size / 100 * 98, full - backed(variant->granularity));
+	EXPECT_EQ(0, sffs("reclaim", self->vol.dir));
+	/* What one mount did not come to, the next one does. */
+	ASSERT_EQ(size / CHUNK, write_chunks(path, 1, size / CHUNK));
+	ASSERT_EQ(0, syncfs(self->dir));
+	ASSERT_EQ(0, unlink(path));
+	close(self->dir);
+	ASSERT_EQ(0, umount(self->vol.dir));
+	full = backed(variant->granularity);
+	ASSERT_EQ(0, mount_lun(&self->vol));
+	for (i = 0; i < 600 && full - backed(variant->granularity) < size / 100 * 90; i++)
+		usleep(100000);
+	EXPECT_LE(size / 100 * 90, full - backed(variant->granularity));
+	self->dir = open(self->vol.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* What was deleted is no longer backed, and fstrim does not do it again. */
 TEST_F_TIMEOUT(reclaim, deleted, 120)
 {
@@ -183,6 +232,7 @@ TEST_F_TIMEOUT(reclaim, deleted, 120)
 
 	ASSERT_EQ(16, write_chunks(in(&self->vol, "kept"), 2, 16));
 	ASSERT_EQ(0, syncfs(self->dir));
+	ASSERT_EQ(0, sffs("reclaim --rate off", self->vol.dir));
 	ASSERT_LE(0, trim(self->dir, 0, UINT64_MAX, 0));
 	before = backed(variant->granularity);
 	ASSERT_EQ(size / CHUNK, write_chunks(path, 1, size / CHUNK));
@@ -207,6 +257,7 @@ TEST_F_TIMEOUT(reclaim, ranges, 120)
 	EXPECT_EQ(-EINVAL, trim(self->dir, volume * 2, volume, 0));
 	EXPECT_EQ(-EINVAL, trim(self->dir, 0, UINT64_MAX, 1ULL << 40));
 	EXPECT_EQ(0, trim(self->dir, 0, MIB, 0));
+	ASSERT_EQ(0, sffs("reclaim --rate off", self->vol.dir));
 	/* Every second one of many files goes. */
 	for (i = 0; i < FILES; i++)
 		ASSERT_EQ(16, write_chunks(in(&self->vol, "%u", i), i, 16));
