@@ -406,7 +406,6 @@ static int sffs_reconfigure(struct fs_context *fc)
 	struct sffs_options *opt = fc->fs_private;
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 
-	sync_filesystem(sb);
 	if (!(fc->sb_flags & SB_RDONLY) && sb_rdonly(sb) && !sbi->journal) {
 		errorf(fc, "mounted from a read-only device; unmount it first");
 		return -EROFS;
@@ -419,13 +418,14 @@ static int sffs_reconfigure(struct fs_context *fc)
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
 		return -EINVAL;
 	}
+	if (fc->sb_flags & SB_RDONLY)
+		sffs_reclaim_stop(sbi);
+	sync_filesystem(sb);
 	if (opt->quota_given) {
 		sbi->quota_wanted = opt->quota;
 		sffs_quota_enforce(sb);
 	}
-	if (fc->sb_flags & SB_RDONLY)
-		sffs_reclaim_stop(sbi);
-	else
+	if (!(fc->sb_flags & SB_RDONLY))
 		sffs_reclaim_start(sbi);
 	return 0;
 }
