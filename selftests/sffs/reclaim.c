@@ -183,7 +183,8 @@ static int sffs(const char *args, const char *path)
 TEST_F_TIMEOUT(reclaim, background, 120)
 {
 	const char *path = in(&self->vol, "disk");
-	uint64_t full, back, size = 64 * MIB;
+	/* A piece at either end of an extent is no whole unit. */
+	uint64_t full, back, size = 64 * MIB, most = size - size / 50 - 4 * 512ULL * variant->granularity;
 	unsigned int i;
 	time_t begun;
 
@@ -194,7 +195,7 @@ TEST_F_TIMEOUT(reclaim, background, 120)
 	ASSERT_EQ(0, unlink(path));
 	ASSERT_EQ(0, syncfs(self->dir));
 	sleep(4);
-	EXPECT_EQ(full, backed(variant->granularity));
+	EXPECT_LE(full, backed(variant->granularity));
 	EXPECT_EQ(2, sffs("reclaim --rate fast", self->vol.dir));
 	begun = time(NULL);
 	ASSERT_EQ(0, sffs("reclaim --rate 2", self->vol.dir));
@@ -204,9 +205,9 @@ TEST_F_TIMEOUT(reclaim, background, 120)
 	back = full - backed(variant->granularity);
 	EXPECT_GE((time(NULL) - begun + 1) * 2000000 + 2 * MIB, back);
 	ASSERT_EQ(0, sffs("reclaim --rate high", self->vol.dir));
-	for (i = 0; i < 600 && full - backed(variant->granularity) < size / 100 * 98; i++)
+	for (i = 0; i < 600 && full - backed(variant->granularity) < most; i++)
 		usleep(100000);
-	EXPECT_LE(size / 100 * 98, full - backed(variant->granularity));
+	EXPECT_LE(most, full - backed(variant->granularity));
 	EXPECT_EQ(0, sffs("reclaim", self->vol.dir));
 	/* What one mount did not come to, the next one does. */
 	ASSERT_EQ(size / CHUNK, write_chunks(path, 1, size / CHUNK));
@@ -216,9 +217,9 @@ TEST_F_TIMEOUT(reclaim, background, 120)
 	ASSERT_EQ(0, umount(self->vol.dir));
 	full = backed(variant->granularity);
 	ASSERT_EQ(0, mount_lun(&self->vol));
-	for (i = 0; i < 600 && full - backed(variant->granularity) < size / 100 * 90; i++)
+	for (i = 0; i < 600 && full - backed(variant->granularity) < most; i++)
 		usleep(100000);
-	EXPECT_LE(size / 100 * 90, full - backed(variant->granularity));
+	EXPECT_LE(most, full - backed(variant->granularity));
 	self->dir = open(self->vol.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
