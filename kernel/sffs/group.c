@@ -37,7 +37,6 @@ static void sffs_group_init(struct sffs_group_info *g, struct sffs_sb_info *sbi,
 	mutex_init(&g->mutex);
 	spin_lock_init(&g->busy_lock);
 	g->number = n;
-	g->doubt = sbi->doubt;
 	INIT_LIST_HEAD(&g->reclaim_entry);
 	g->busy = RB_ROOT;
 	g->longest = U32_MAX;
@@ -160,6 +159,7 @@ int sffs_group_load(struct sffs_group_info *g)
 		g->unmapped = le32_to_cpu(gh->unmapped_blocks);
 		g->free_inodes = le32_to_cpu(gh->free_inodes);
 		g->chunks = le32_to_cpu(gh->chunks);
+		g->crashes = le32_to_cpu(gh->crashes);
 		WRITE_ONCE(g->loaded, true);
 	} else {
 		sffs_damage(g->lock.sbi->sb, bh->b_blocknr, "impossible counts of group %u",

@@ -78,6 +78,7 @@ static void sffs_growth_fill(const struct sffs_growth *gr, u32 n, struct sffs_gr
 	gh->h.owner = cpu_to_le64(n);
 	gh->blocks = cpu_to_le32(blocks);
 	gh->free_blocks = cpu_to_le32(blocks - used);
+	gh->crashes = cpu_to_le32(sbi->crashes);
 	for (k = 0; k < sbi->bitmap_blocks; k++) {
 		u32 first = max(k * SFFS_BITMAP_BITS, used);
 		u32 end = min((k + 1) * SFFS_BITMAP_BITS, blocks);

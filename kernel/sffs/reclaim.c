@@ -22,8 +22,10 @@
  * stretches under way, and keeps new ones from being chosen for a second.
  *
  * A block that is allocated loses its `unmapped` bit in that transaction. If the data comes to
- * the device and the transaction does not, because of a crash, the bit is still set but wrong:
- * so after a crash fstrim does not believe it (@doubt), once for each group.
+ * the device and the transaction does not, because of a crash, the bit is still set but wrong.
+ * So the super block counts crashes, and a group's header says as of which of them its bits
+ * are right: if that is not the last, fstrim does not believe them (@doubt), and when it has
+ * passed over nothing of the group they are right again.
  */
 #include <linux/fs.h>
 #include <linux/math64.h>
@@ -66,6 +68,7 @@ struct sffs_stretch {
  * @room: blocks that may still be chosen
  * @doubt: `unmapped` bits are not believed
  * @full: there is no more room
+ * @left: something was passed over that is free, or will be
  * @nr: stretches in @stretch
  * @bitmaps: bitmap blocks that they are in
  * @last_bitmap: number of the last one
@@ -83,6 +86,7 @@ struct sffs_reclaim {
 	u32 room;
 	bool doubt;
 	bool full;
+	bool left;
 	u32 nr;
 	u32 bitmaps;
 	u32 last_bitmap;
@@ -261,6 +265,7 @@ static int sffs_reclaim_collect(struct sffs_reclaim *r, u32 *pos, u32 end)
 			from = start;
 			to = stop;
 			sffs_busy_trim(r->g, &from, &to);
+			r->left |= from > start || to < stop;
 			start = to;
 			err = from < to ? sffs_reclaim_run(r, from, to, pos) : 0;
 			if (err)
@@ -285,6 +290,7 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	avail -= min(avail, sffs_group_kept(g));
 	r->room = min(r->room, max(avail / 2, min(avail, sffs_unit_blocks(&r->units))));
 	if (!avail || (g->free == g->unmapped && !r->doubt)) {
+		r->left |= !avail;
 		*pos = end;
 		err = 0;
 		goto unlock;
@@ -296,8 +302,10 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	r->gh = (struct sffs_group *)bh->b_data;
 	err = sffs_reclaim_collect(r, pos, min(end, g->blocks));
 	/* All of it, or there is not even room for one unit. */
-	if (!err && (!r->full || !r->nr))
+	if (!err && (!r->full || !r->nr)) {
+		r->left |= r->full;
 		*pos = end;
+	}
 	r->gh = NULL;
 	brelse(bh);
 	brelse(r->bh);
@@ -642,9 +650,9 @@ void sffs_reclaim_note_all(struct sffs_sb_info *sbi)
 		sffs_reclaim_note(sffs_group(sbi, n), 0, sffs_group(sbi, n)->blocks);
 }
 
-static int sffs_reclaim_store_rate(struct sffs_sb_info *sbi, u32 rate)
+/* Change a field of the super block. Context: as for sffs_tx_start(). */
+static int sffs_reclaim_store(struct sffs_sb_info *sbi, __le32 *field, u32 value)
 {
-	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
 	struct sffs_tx tx;
 	int err, err2;
 
@@ -655,11 +663,16 @@ static int sffs_reclaim_store_rate(struct sffs_sb_info *sbi, u32 rate)
 		return err;
 	err = sffs_tx_access(&tx, sbi->super_bh);
 	if (!err) {
-		raw->reclaim_rate = cpu_to_le32(rate);
+		*field = cpu_to_le32(value);
 		sffs_tx_dirty(&tx, sbi->super_bh);
 	}
 	err2 = sffs_tx_stop(&tx);
 	return err ?: err2;
+}
+
+static struct sffs_super *sffs_reclaim_super(struct sffs_sb_info *sbi)
+{
+	return (struct sffs_super *)sbi->super_bh->b_data;
 }
 
 /**
@@ -680,7 +693,7 @@ int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
 	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_mutex;
-	err = sffs_reclaim_store_rate(sbi, rate);
+	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->reclaim_rate, rate);
 	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock_mutex;
@@ -694,16 +707,77 @@ unlock_mutex:
 	return err;
 }
 
+/**
+ * sffs_reclaim_crashed() - a host's slot is being recovered: what `unmapped` says is in doubt
+ * @sbi: the mount, with its journal
+ *
+ * The slot may be set free only when this has been committed.
+ *
+ * Context: sleeps; takes the super block's cluster lock.
+ * Return: 0, or an error; then it is not counted.
+ */
+int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
+{
+	u32 crashes = sbi->crashes + 1;
+	int err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+
+	if (err)
+		return err;
+	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
+	if (!err)
+		WRITE_ONCE(sbi->crashes, crashes);
+	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
 /* ---- fstrim ---- */
+
+/* The `unmapped` bits of a group are right again, as of so many crashes. */
+static int sffs_reclaim_sure(struct sffs_group_info *g, u32 crashes)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+	struct buffer_head *bh;
+	struct sffs_tx tx;
+	int err, err2;
+
+	err = sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	sffs_tx_init(&tx, sbi->sb);
+	tx.quota_sync = true;
+	err = sffs_tx_start(&tx, 1);
+	if (err)
+		goto unlock;
+	mutex_lock(&g->mutex);
+	bh = sffs_group_header(g);
+	err = PTR_ERR_OR_ZERO(bh);
+	if (!err) {
+		err = sffs_tx_access(&tx, bh);
+		if (!err) {
+			((struct sffs_group *)bh->b_data)->crashes = cpu_to_le32(crashes);
+			g->crashes = crashes;
+			sffs_tx_dirty(&tx, bh);
+		}
+		brelse(bh);
+	}
+	mutex_unlock(&g->mutex);
+	err2 = sffs_tx_stop(&tx);
+	err = err ?: err2;
+unlock:
+	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
 
 static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, u32 end,
 			   u64 *bytes)
 {
 	struct sffs_group_info *g = r->g;
-	bool all = !from && end >= READ_ONCE(g->blocks);
-	int err = 0;
+	u32 crashes = READ_ONCE(g->lock.sbi->crashes);
+	bool all = !from && end >= READ_ONCE(g->blocks) && r->min <= 1;
+	int err = sffs_group_load(g);
 
-	r->doubt = READ_ONCE(g->doubt);
+	r->doubt = READ_ONCE(g->crashes) != crashes;
+	r->left = false;
 	while (from < end && !err) {
 		/* Anew each time: a freeze does not have to wait for all of it. */
 		err = sffs_reclaim_paused(g->lock.sbi) ?: mnt_want_write_file(file);
@@ -711,13 +785,13 @@ static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, 
 			break;
 		r->room = SFFS_RECLAIM_BLOCKS;
 		err = sffs_reclaim_some(r, &from, end, bytes);
+		if (!err && from >= end && all && r->doubt && !r->left)
+			err = sffs_reclaim_sure(g, crashes);
 		mnt_drop_write_file(file);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
 	}
-	if (!err && all && r->min <= 1)
-		WRITE_ONCE(g->doubt, false);
 	return err;
 }
 

@@ -182,7 +182,7 @@ void sffs_gate_exit(void);
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
- * @doubt: a host crashed since the last mount: of groups as they are first seen
+ * @crashes: slots that were recovered, ever; see sffs_group_info.crashes
  * @fixed: the fixed locks
  * @quota_wanted: types of quota that mount options name, a bit each
  * @quota: what is kept about users, groups and projects, or NULL
@@ -218,7 +218,7 @@ struct sffs_sb_info {
 	bool local;
 	bool nofence;
 	bool inline_data;
-	bool doubt;
+	u32 crashes;
 	unsigned int quota_wanted;
 	struct sffs_quota_info *quota;
 
@@ -395,7 +395,7 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot);
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
  * @longest: a hint: when the whole group was last searched, no free run was longer
- * @doubt: blocks that `unmapped` names may be backed all the same, see reclaim.c
+ * @crashes: of the mount, when `unmapped` was right: see reclaim.c; under @mutex
  * @reclaim_entry: in sffs_sb_info.reclaim_groups, or empty; under free_lock like the next two
  * @reclaim_start: first block that may be to be given back
  * @reclaim_end: behind the last one
@@ -417,7 +417,7 @@ struct sffs_group_info {
 	u32 reserved_inodes;
 	u32 hint;
 	u32 longest;
-	bool doubt;
+	u32 crashes;
 	struct list_head reclaim_entry;
 	u32 reclaim_start;
 	u32 reclaim_end;
@@ -702,6 +702,7 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 
 /* reclaim.c */
 int sffs_trim(struct file *file, struct fstrim_range *range);
+int sffs_reclaim_crashed(struct sffs_sb_info *sbi);
 void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end);
 void sffs_reclaim_note_all(struct sffs_sb_info *sbi);
 void sffs_reclaim_work(struct work_struct *work);

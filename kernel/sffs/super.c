@@ -116,6 +116,7 @@ static int sffs_decode_super(struct sffs_sb_info *sbi, struct fs_context *fc)
 	sbi->lease_ms = le32_to_cpu(raw->lease_ms);
 	sbi->heartbeat_ms = le32_to_cpu(raw->heartbeat_ms);
 	sbi->reclaim_rate = le32_to_cpu(raw->reclaim_rate);
+	sbi->crashes = le32_to_cpu(raw->crashes);
 	fault = sffs_geometry_fault(sbi, raw);
 	if (fault) {
 		errorf(fc, "the super block is damaged (%s); run fsck.sffs", fault);
@@ -380,7 +381,6 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
 		return -EINVAL;
 	}
-	sbi->doubt = dead;
 	if (sffs_gate_stable(sbi->gate))
 		sb->s_iflags |= SB_I_STABLE_WRITES;
 	err = super_setup_bdi(sb);

@@ -248,6 +248,44 @@ TEST_F_TIMEOUT(reclaim, deleted, 120)
 	EXPECT_TRUE(check_chunks(in(&self->vol, "kept"), 2, 16));
 }
 
+/* Mount again, after a crash or a proper end, and perhaps after fsck.sffs. */
+static int again(struct volume *v, int *dir, bool crash, bool check)
+{
+	const char *build = getenv("ASV_BUILD");
+
+	if (crash && volume_stop(v))
+		return -1;
+	close(*dir);
+	if (umount(v->dir) || (check && run("%s%sfsck.sffs -p %s > /run/sffs-out; test $? -le 1",
+					    build ?: "", build ? "/user/" : "", v->dev)) ||
+	    mount_lun(v))
+		return -1;
+	*dir = open(v->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *dir < 0 ? -1 : 0;
+}
+
+/* After a crash fstrim does it all once more, however often there was a mount between. */
+TEST_F_TIMEOUT(reclaim, doubted, 120)
+{
+	uint64_t much = LUN_MIB / 2 * MIB, little = variant->alignment % 8 ? 16 * MIB : 0;
+	bool check;
+
+	ASSERT_EQ(0, sffs("reclaim --rate off", self->vol.dir));
+	ASSERT_LE(0, trim(self->dir, 0, UINT64_MAX, 0));
+	for (check = false;; check = true) {
+		EXPECT_GE(little, trim(self->dir, 0, UINT64_MAX, 0));
+		ASSERT_EQ(0, again(&self->vol, &self->dir, true, check));
+		ASSERT_EQ(0, again(&self->vol, &self->dir, false, check));
+		/* A part of it does not count. */
+		EXPECT_LE(0, trim(self->dir, 0, LUN_MIB / 2 * MIB, 0));
+		EXPECT_LE(much, trim(self->dir, 0, UINT64_MAX, 0));
+		ASSERT_EQ(0, again(&self->vol, &self->dir, false, check));
+		EXPECT_GE(little, trim(self->dir, 0, UINT64_MAX, 0));
+		if (check)
+			break;
+	}
+}
+
 TEST_F_TIMEOUT(reclaim, ranges, 120)
 {
 	uint64_t volume = LUN_MIB * MIB;

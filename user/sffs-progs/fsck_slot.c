@@ -164,6 +164,8 @@ int fsck_free_slots(struct fsck *f)
 {
 	struct sffs_slot_record rec;
 
+	if (f->dead_slots && fsck_count_crash(f))
+		return -1;
 	for (unsigned int slot = 0; slot < f->vol.geo.slots; slot++) {
 		if (!(f->dead_slots >> slot & 1))
 			continue;
