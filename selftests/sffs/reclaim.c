@@ -184,7 +184,8 @@ TEST_F_TIMEOUT(reclaim, background, 120)
 {
 	const char *path = in(&self->vol, "disk");
 	/* A piece at either end of an extent is no whole unit. */
-	uint64_t full, back, size = 64 * MIB, most = size - size / 50 - 4 * 512ULL * variant->granularity;
+	uint64_t size = 64 * MIB, most = size - size / 50 - 4 * 512ULL * variant->granularity;
+	uint64_t full, back;
 	unsigned int i;
 	time_t begun;
 
