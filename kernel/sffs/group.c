@@ -451,7 +451,7 @@ int sffs_commit_freed(struct sffs_sb_info *sbi)
 	if (any)
 		tid = list_last_entry(&sbi->freed, struct sffs_busy, list)->tid;
 	spin_unlock(&sbi->free_lock);
-	err = jbd2_journal_force_commit(sbi->journal);
+	err = any ? jbd2_journal_force_commit(sbi->journal) : 0;
 	if (err)
 		return err;
 	while (any && sffs_freed_before(sbi, tid) && !is_journal_aborted(sbi->journal))

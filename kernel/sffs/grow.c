@@ -258,6 +258,7 @@ int sffs_grow(struct super_block *sb, u64 *blocks)
 {
 	struct sffs_growth gr = { .sbi = SFFS_SB(sb) };
 	struct sffs_sb_info *sbi = gr.sbi;
+	u32 last;
 	int err;
 
 	if (mutex_lock_killable(&sbi->grow_mutex))
@@ -272,7 +273,9 @@ int sffs_grow(struct super_block *sb, u64 *blocks)
 	      sffs_growth_commit(&gr);
 	if (err)
 		goto unlock;
+	last = sbi->nr_groups - 1;
 	sffs_groups_publish(sbi, gr.groups, gr.blocks);
+	sffs_reclaim_note(sffs_group(sbi, last), 0, sffs_group(sbi, last)->blocks);
 	err = jbd2_journal_force_commit(sbi->journal);
 	if (err)
 		goto unlock;

@@ -163,7 +163,7 @@ static int sffs_ioc_reclaim(struct file *file, struct sffs_reclaim_group __user 
 		return -EPERM;
 	if (copy_from_user(&group, arg, sizeof(group)))
 		return -EFAULT;
-	group.groups = READ_ONCE(sbi->nr_groups);
+	group.groups = sffs_nr_groups(sbi);
 	if (group.group >= group.groups)
 		return -EINVAL;
 	range.start = sffs_group_start(sffs_group(sbi, group.group)) << SFFS_BLOCK_SHIFT;

@@ -47,6 +47,11 @@
 #define SFFS_RECLAIM_JOIN	(2 * HZ)
 #define SFFS_RECLAIM_MOUNT	(5 * HZ)
 
+/* And rests in milliseconds: after a group, after an error, and the longest one. */
+#define SFFS_RECLAIM_REST	50
+#define SFFS_RECLAIM_RETRY	10000
+#define SFFS_RECLAIM_REST_MAX	3600000
+
 /**
  * struct sffs_stretch - whole units that are being unmapped
  * @busy: the blocks that they touch
@@ -68,7 +73,8 @@ struct sffs_stretch {
  * @room: blocks that may still be chosen
  * @doubt: `unmapped` bits are not believed
  * @full: there is no more room
- * @left: something was passed over that is free, or will be
+ * @busy: something was passed over because it is on its way to be free or unmapped
+ * @scarce: something was passed over because there is hardly any free space
  * @nr: stretches in @stretch
  * @bitmaps: bitmap blocks that they are in
  * @last_bitmap: number of the last one
@@ -86,7 +92,8 @@ struct sffs_reclaim {
 	u32 room;
 	bool doubt;
 	bool full;
-	bool left;
+	bool busy;
+	bool scarce;
 	u32 nr;
 	u32 bitmaps;
 	u32 last_bitmap;
@@ -265,7 +272,7 @@ static int sffs_reclaim_collect(struct sffs_reclaim *r, u32 *pos, u32 end)
 			from = start;
 			to = stop;
 			sffs_busy_trim(r->g, &from, &to);
-			r->left |= from > start || to < stop;
+			r->busy |= from > start || to < stop;
 			start = to;
 			err = from < to ? sffs_reclaim_run(r, from, to, pos) : 0;
 			if (err)
@@ -290,7 +297,7 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	avail -= min(avail, sffs_group_kept(g));
 	r->room = min(r->room, max(avail / 2, min(avail, sffs_unit_blocks(&r->units))));
 	if (!avail || (g->free == g->unmapped && !r->doubt)) {
-		r->left |= !avail;
+		r->scarce |= g->free != g->unmapped || r->doubt;
 		*pos = end;
 		err = 0;
 		goto unlock;
@@ -303,7 +310,7 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	err = sffs_reclaim_collect(r, pos, min(end, g->blocks));
 	/* All of it, or there is not even room for one unit. */
 	if (!err && (!r->full || !r->nr)) {
-		r->left |= r->full;
+		r->scarce |= r->full;
 		*pos = end;
 	}
 	r->gh = NULL;
@@ -520,11 +527,51 @@ static int sffs_reclaim_paused(struct sffs_sb_info *sbi)
 
 /* ---- In the background ---- */
 
+static bool sffs_reclaim_due(const struct sffs_sb_info *sbi)
+{
+	return sbi->reclaim_on && (!list_empty(&sbi->reclaim_groups) ||
+				   sbi->reclaim_first < sffs_nr_groups(sbi));
+}
+
+/* The work runs after @delay at the earliest, and not before the rate allows it. */
+static unsigned long sffs_reclaim_delay(const struct sffs_sb_info *sbi, unsigned long delay)
+{
+	unsigned long now = jiffies;
+
+	return time_after(sbi->reclaim_next, now + delay) ? sbi->reclaim_next - now : delay;
+}
+
 static void sffs_reclaim_queue(struct sffs_sb_info *sbi, unsigned long delay)
 {
 	lockdep_assert_held(&sbi->free_lock);
-	if (sbi->reclaim_on && !list_empty(&sbi->reclaim_groups))
-		queue_delayed_work(system_unbound_wq, &sbi->reclaim_work, delay);
+	if (sffs_reclaim_due(sbi))
+		queue_delayed_work(system_unbound_wq, &sbi->reclaim_work,
+				   sffs_reclaim_delay(sbi, delay));
+}
+
+/* The same for the work itself, whatever others have asked for while it ran. */
+static void sffs_reclaim_requeue(struct sffs_sb_info *sbi, unsigned long delay)
+{
+	spin_lock(&sbi->free_lock);
+	sbi->reclaim_next = jiffies + delay;
+	if (sffs_reclaim_due(sbi))
+		mod_delayed_work(system_unbound_wq, &sbi->reclaim_work, delay);
+	spin_unlock(&sbi->free_lock);
+}
+
+static void sffs_reclaim_list(struct sffs_group_info *g, u32 start, u32 end)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+
+	lockdep_assert_held(&sbi->free_lock);
+	if (list_empty(&g->reclaim_entry)) {
+		list_add_tail(&g->reclaim_entry, &sbi->reclaim_groups);
+		g->reclaim_start = start;
+		g->reclaim_end = end;
+	} else {
+		g->reclaim_start = min(g->reclaim_start, start);
+		g->reclaim_end = max(g->reclaim_end, end);
+	}
 }
 
 /**
@@ -540,19 +587,20 @@ void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end)
 	struct sffs_sb_info *sbi = g->lock.sbi;
 
 	spin_lock(&sbi->free_lock);
-	if (list_empty(&g->reclaim_entry)) {
-		list_add_tail(&g->reclaim_entry, &sbi->reclaim_groups);
-		g->reclaim_start = start;
-		g->reclaim_end = end;
-	} else {
-		g->reclaim_start = min(g->reclaim_start, start);
-		g->reclaim_end = max(g->reclaim_end, end);
-	}
+	sffs_reclaim_list(g, start, end);
 	sffs_reclaim_queue(sbi, SFFS_RECLAIM_JOIN);
 	spin_unlock(&sbi->free_lock);
 }
 
-/* The next group, as long as it has not been noted again. */
+/* A part that was not, or not wholly, given back. */
+static void sffs_reclaim_put_back(struct sffs_group_info *g, u32 start, u32 end)
+{
+	spin_lock(&g->lock.sbi->free_lock);
+	sffs_reclaim_list(g, start, end);
+	spin_unlock(&g->lock.sbi->free_lock);
+}
+
+/* What was noted; when there is nothing, what the last mounts did not come to. */
 static struct sffs_group_info *sffs_reclaim_next(struct sffs_sb_info *sbi, u32 *start, u32 *end)
 {
 	struct sffs_group_info *g;
@@ -563,46 +611,66 @@ static struct sffs_group_info *sffs_reclaim_next(struct sffs_sb_info *sbi, u32 *
 		list_del_init(&g->reclaim_entry);
 		*start = g->reclaim_start;
 		*end = g->reclaim_end;
+	} else if (sbi->reclaim_first < sffs_nr_groups(sbi)) {
+		g = sffs_group(sbi, sbi->reclaim_first++);
+		*start = 0;
+		*end = READ_ONCE(g->blocks);
 	}
 	spin_unlock(&sbi->free_lock);
 	return g;
 }
 
-/* Unmap some; for how many milliseconds the rate then wants a rest. */
-static u32 sffs_reclaim_step(struct sffs_sb_info *sbi, u32 rate)
+/* Some of a part of a group; for how long there is then to be a rest, in milliseconds. */
+static u64 sffs_reclaim_part(struct sffs_reclaim *r, u32 rate, u32 start, u32 end)
 {
-	struct sffs_reclaim *r = kvzalloc(sizeof(*r), GFP_NOFS);
-	u32 start, end, unit;
+	struct sffs_sb_info *sbi = r->g->lock.sbi;
+	u32 unit, at;
 	u64 bytes = 0;
-	int err = 0;
+	int err;
 
-	if (!r)
-		return MSEC_PER_SEC;
-	r->g = sffs_reclaim_next(sbi, &start, &end);
-	if (!r->g)
-		goto free;
 	sffs_gate_units(sbi->gate, &r->units);
 	unit = sffs_unit_blocks(&r->units);
 	/* At most what the rate gives in half a second. */
 	r->room = rate == SFFS_RECLAIM_HIGH ? SFFS_RECLAIM_BLOCKS :
 		  clamp(rate / 8, unit, max(unit, SFFS_RECLAIM_BLOCKS));
 	/* A unit that begins or ends outside of what was freed. */
-	start -= min(start, unit - 1);
-	end = min_t(u64, (u64)end + unit - 1, 1ULL << sbi->group_shift);
-	err = sffs_reclaim_some(r, &start, end, &bytes);
-	/* After an error it waits for fstrim, or for more to be freed there. */
-	if (!err && start < min(end, READ_ONCE(r->g->blocks)))
-		sffs_reclaim_note(r->g, start, end);
-free:
+	at = start - min(start, unit - 1);
+	end = min(end + unit - 1, READ_ONCE(r->g->blocks));
+	err = sffs_reclaim_some(r, &at, end, &bytes);
+	if (err == -EFSCORRUPTED || err == -EOPNOTSUPP)
+		return SFFS_RECLAIM_REST;
+	if (err || r->scarce) {
+		sffs_reclaim_put_back(r->g, start, end);
+		return err ? SFFS_RECLAIM_RETRY : 10 * SFFS_RECLAIM_REST;
+	}
+	if (at < end)
+		sffs_reclaim_put_back(r->g, at, end);
+	if (rate == SFFS_RECLAIM_HIGH)
+		return at < end ? 0 : SFFS_RECLAIM_REST;
+	return max_t(u64, div_u64(bytes, rate), at < end ? 0 : SFFS_RECLAIM_REST);
+}
+
+static u64 sffs_reclaim_step(struct sffs_sb_info *sbi, u32 rate)
+{
+	struct sffs_reclaim *r = kvzalloc(sizeof(*r), GFP_NOFS);
+	u64 rest = SFFS_RECLAIM_REST;
+	u32 start, end;
+
+	if (!r)
+		return SFFS_RECLAIM_RETRY;
+	r->g = sffs_reclaim_next(sbi, &start, &end);
+	if (r->g)
+		rest = sffs_reclaim_part(r, rate, start, end);
 	kvfree(r);
-	return rate == SFFS_RECLAIM_HIGH ? 0 : div_u64(bytes, rate);
+	return rest;
 }
 
 void sffs_reclaim_work(struct work_struct *work)
 {
 	struct sffs_sb_info *sbi = container_of(to_delayed_work(work), struct sffs_sb_info,
 						reclaim_work);
-	u32 rate = READ_ONCE(sbi->reclaim_rate), rest = MSEC_PER_SEC / 10;
+	u32 rate = READ_ONCE(sbi->reclaim_rate);
+	u64 rest = SFFS_RECLAIM_REST;
 	struct sffs_units units;
 
 	sffs_gate_units(sbi->gate, &units);
@@ -613,15 +681,27 @@ void sffs_reclaim_work(struct work_struct *work)
 		rest = sffs_reclaim_step(sbi, rate);
 		sb_end_intwrite(sbi->sb);
 	}
-	spin_lock(&sbi->free_lock);
-	sffs_reclaim_queue(sbi, msecs_to_jiffies(rest));
-	spin_unlock(&sbi->free_lock);
+	sffs_reclaim_requeue(sbi, msecs_to_jiffies(min_t(u64, rest, SFFS_RECLAIM_REST_MAX)));
 }
 
-/* The mount can be written: go on with what was noted. */
+/**
+ * sffs_reclaim_start() - the mount can be written: give back in the background
+ * @sbi: the mount
+ *
+ * The first time, on a mount that is alone, also what earlier ones did not come to. Where
+ * other hosts work that would take all groups away from them; fstrim does it there.
+ */
 void sffs_reclaim_start(struct sffs_sb_info *sbi)
 {
+	struct sffs_units units;
+
+	sffs_gate_units(sbi->gate, &units);
+	if (!units.max)
+		pr_info("%s: the device does not take UNMAP: freed space stays with it\n",
+			sbi->sb->s_id);
 	spin_lock(&sbi->free_lock);
+	if (!sbi->local)
+		sbi->reclaim_first = max(sbi->reclaim_first, sffs_nr_groups(sbi));
 	sbi->reclaim_on = true;
 	sffs_reclaim_queue(sbi, SFFS_RECLAIM_MOUNT);
 	spin_unlock(&sbi->free_lock);
@@ -634,20 +714,6 @@ void sffs_reclaim_stop(struct sffs_sb_info *sbi)
 	sbi->reclaim_on = false;
 	spin_unlock(&sbi->free_lock);
 	cancel_delayed_work_sync(&sbi->reclaim_work);
-}
-
-/* Once for each mount: what the last one did not come to is still to be given back. */
-void sffs_reclaim_note_all(struct sffs_sb_info *sbi)
-{
-	struct sffs_units units;
-	u32 n;
-
-	sffs_gate_units(sbi->gate, &units);
-	if (!units.max)
-		pr_info("%s: the device does not take UNMAP: freed space stays with it\n",
-			sbi->sb->s_id);
-	for (n = 0; n < sbi->nr_groups; n++)
-		sffs_reclaim_note(sffs_group(sbi, n), 0, sffs_group(sbi, n)->blocks);
 }
 
 /* Change a field of the super block. Context: as for sffs_tx_start(). */
@@ -698,9 +764,7 @@ int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
 	if (err)
 		goto unlock_mutex;
 	WRITE_ONCE(sbi->reclaim_rate, rate);
-	spin_lock(&sbi->free_lock);
-	sffs_reclaim_queue(sbi, 0);
-	spin_unlock(&sbi->free_lock);
+	sffs_reclaim_requeue(sbi, 0);
 	err = jbd2_journal_force_commit(sbi->journal);
 unlock_mutex:
 	mutex_unlock(&sbi->grow_mutex);
@@ -711,10 +775,10 @@ unlock_mutex:
  * sffs_reclaim_crashed() - a host's slot is being recovered: what `unmapped` says is in doubt
  * @sbi: the mount, with its journal
  *
- * The slot may be set free only when this has been committed.
+ * The slot may be set free only after this.
  *
  * Context: sleeps; takes the super block's cluster lock.
- * Return: 0, or an error; then it is not counted.
+ * Return: 0 when it is on the disk, or an error.
  */
 int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
 {
@@ -724,6 +788,8 @@ int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
 	if (err)
 		return err;
 	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
+	if (!err)
+		err = jbd2_journal_force_commit(sbi->journal);
 	if (!err)
 		WRITE_ONCE(sbi->crashes, crashes);
 	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
@@ -777,7 +843,8 @@ static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, 
 	int err = sffs_group_load(g);
 
 	r->doubt = READ_ONCE(g->crashes) != crashes;
-	r->left = false;
+	r->busy = false;
+	r->scarce = false;
 	while (from < end && !err) {
 		/* Anew each time: a freeze does not have to wait for all of it. */
 		err = sffs_reclaim_paused(g->lock.sbi) ?: mnt_want_write_file(file);
@@ -785,7 +852,8 @@ static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, 
 			break;
 		r->room = SFFS_RECLAIM_BLOCKS;
 		err = sffs_reclaim_some(r, &from, end, bytes);
-		if (!err && from >= end && all && r->doubt && !r->left)
+		if (!err && from >= end && all && r->doubt && !r->busy &&
+		    !r->scarce)
 			err = sffs_reclaim_sure(g, crashes);
 		mnt_drop_write_file(file);
 		if (!err && fatal_signal_pending(current))

@@ -165,13 +165,15 @@ void sffs_gate_exit(void);
  * @mount_number: of the mount, in the order of mounting; never 0 once it is listed
  * @dumps: netlink dumps that look at it; a mount that ends waits for them
  * @damage_rate: of events about damage
- * @free_lock: covers @freed, @committed, @reclaim_groups and @reclaim_on
+ * @free_lock: covers @freed, @committed, and @reclaim_on to @reclaim_next
  * @freed: extents whose freeing transaction has not been committed, oldest first
  * @committed: extents whose freeing has been committed, for @free_work
  * @free_work: makes them available again
  * @reclaim_rate: how fast the background gives space back: kB/s, or SFFS_RECLAIM_*
  * @reclaim_on: it may; cleared before the mount is read-only or ends
  * @reclaim_groups: groups that may have something to give back, next one first
+ * @reclaim_first: group from which on all others may, too
+ * @reclaim_next: before that time, in jiffies, the rate wants no more
  * @reclaim_work: the background
  * @reclaiming: callers that have stretches under way to be unmapped
  * @unheld: counts the extents that were busy and are so no longer
@@ -182,7 +184,7 @@ void sffs_gate_exit(void);
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
- * @crashes: slots that were recovered, ever; see sffs_group_info.crashes
+ * @crashes: recoveries of dead slots, ever; see sffs_group_info.crashes
  * @fixed: the fixed locks
  * @quota_wanted: types of quota that mount options name, a bit each
  * @quota: what is kept about users, groups and projects, or NULL
@@ -239,6 +241,8 @@ struct sffs_sb_info {
 	u32 reclaim_rate;
 	bool reclaim_on;
 	struct list_head reclaim_groups;
+	u32 reclaim_first;
+	unsigned long reclaim_next;
 	struct delayed_work reclaim_work;
 	atomic_t reclaiming;
 	atomic_t unheld;
@@ -704,7 +708,6 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 int sffs_trim(struct file *file, struct fstrim_range *range);
 int sffs_reclaim_crashed(struct sffs_sb_info *sbi);
 void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end);
-void sffs_reclaim_note_all(struct sffs_sb_info *sbi);
 void sffs_reclaim_work(struct work_struct *work);
 void sffs_reclaim_start(struct sffs_sb_info *sbi);
 void sffs_reclaim_stop(struct sffs_sb_info *sbi);

@@ -148,7 +148,7 @@ struct sffs_super {
 	__le32 unmap_alignment;		/*  308 bytes */
 	__le64 error_block;		/*  312 where damage was seen first */
 	__le64 error_sec;		/*  320 and when */
-	__le32 crashes;			/*  328 slots recovered so far, modulo 2^32 */
+	__le32 crashes;			/*  328 recoveries of dead slots so far, modulo 2^32 */
 	__u8   reserved1[180];		/*  332 zero */
 	__le64 slot_area_block[SFFS_MAX_SLOTS];	/*  512 */
 	__le64 journal_block[SFFS_MAX_SLOTS];	/* 1024 */

@@ -393,8 +393,6 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		return err;
 	sffs_netlink_add(sbi);
-	if (sbi->journal)
-		sffs_reclaim_note_all(sbi);
 	if (sbi->journal && !sb_rdonly(sb))
 		sffs_reclaim_start(sbi);
 	return 0;
@@ -405,12 +403,14 @@ static int sffs_reconfigure(struct fs_context *fc)
 	struct super_block *sb = fc->root->d_sb;
 	struct sffs_options *opt = fc->fs_private;
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	bool was = sb_rdonly(sb);
+	bool read_only = fc->sb_flags_mask & SB_RDONLY ? fc->sb_flags & SB_RDONLY : was;
 
-	if (!(fc->sb_flags & SB_RDONLY) && sb_rdonly(sb) && !sbi->journal) {
+	if (!read_only && was && !sbi->journal) {
 		errorf(fc, "mounted from a read-only device; unmount it first");
 		return -EROFS;
 	}
-	if (!(fc->sb_flags & SB_RDONLY) && sffs_is_shutdown(sbi)) {
+	if (!read_only && sffs_is_shutdown(sbi)) {
 		errorf(fc, "shut down; unmount it first");
 		return -EROFS;
 	}
@@ -418,14 +418,14 @@ static int sffs_reconfigure(struct fs_context *fc)
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
 		return -EINVAL;
 	}
-	if (fc->sb_flags & SB_RDONLY)
+	if (read_only)
 		sffs_reclaim_stop(sbi);
 	sync_filesystem(sb);
 	if (opt->quota_given) {
 		sbi->quota_wanted = opt->quota;
 		sffs_quota_enforce(sb);
 	}
-	if (!(fc->sb_flags & SB_RDONLY))
+	if (!read_only)
 		sffs_reclaim_start(sbi);
 	return 0;
 }

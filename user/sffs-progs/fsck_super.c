@@ -159,6 +159,9 @@ int fsck_open(struct fsck *f, const char *path, uint64_t block)
 	}
 	if (block == SFFS_SUPER_BLOCK)
 		return 0;
+	/* Backups do not follow the count of crashes: one that no group knows. */
+	sffs_random(&f->vol.sb.crashes, sizeof(f->vol.sb.crashes));
+	f->vol.sb.crashes |= htole32(0x80000000);
 	if (fsck_loss(f, "the super block is damaged; that at block %llu is used", fsck_ull(block)))
 		return sffs_volume_write_super(&f->vol);
 	return 0;
