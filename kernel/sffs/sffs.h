@@ -93,7 +93,8 @@ enum sffs_gate_mode {
  * @failed: it has ended, or the mount was shut down; never cleared
  * @held: writes that wait
  * @release: lets them go
- * @on_conflict: looks into a write that was refused for want of a key; or NULL
+ * @on_conflict: looks into a write that was refused for want of a key; NULL until there is
+ *	a node, and set once
  */
 struct sffs_lease {
 	spinlock_t lock;	/* see above */
@@ -105,6 +106,8 @@ struct sffs_lease {
 	struct work_struct *on_conflict;
 };
 
+extern struct workqueue_struct *sffs_lease_wq;
+void sffs_conflict(struct work_struct **on_conflict);
 void sffs_lease_init(struct sffs_lease *lease);
 enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease);
 bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at);
