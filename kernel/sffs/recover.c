@@ -160,7 +160,7 @@ void sffs_recover_work(struct work_struct *work)
 	struct sffs_sb_info *sbi = node->sbi;
 	u32 slot;
 
-	for (slot = 0; slot < sbi->slots; slot++) {
+	for (slot = 0; slot < node->slots; slot++) {
 		if (!READ_ONCE(node->mounted) || sffs_is_shutdown(sbi))
 			return;
 		if (slot == sbi->slot || sffs_watch_verdict(node, slot, NULL) != SFFS_WATCH_DEAD)

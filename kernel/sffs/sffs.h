@@ -741,7 +741,6 @@ int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot);
 void sffs_slot_release(struct super_block *sb);
 void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec);
 bool sffs_slot_valid(const struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *rec);
-bool sffs_slot_is_mine(const struct sffs_slot_record *rec);
 void sffs_journal_unuse(struct sffs_sb_info *sbi);
 journal_t *sffs_journal_open(struct sffs_sb_info *sbi, struct block_device *bdev, u32 slot);
 

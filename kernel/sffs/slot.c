@@ -97,7 +97,7 @@ static void sffs_boot_id(u8 *id)
 }
 
 /* Was it written by a local mount of this very kernel? */
-bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
+static bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
 {
 	u8 id[16];
 
