@@ -177,6 +177,33 @@ static int sffs_open_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
 	return sffs_decode_super(sbi, fc) ?: sffs_check_device(sbi, fc);
 }
 
+/*
+ * Is it still the volume that was found first? The heartbeat and the recovery go by what it
+ * was then; a growth that was replayed may have changed the rest.
+ */
+static bool sffs_same_volume(const struct sffs_super *a, const struct sffs_super *b)
+{
+	return !memcmp(a->uuid, b->uuid, sizeof(a->uuid)) && a->slots == b->slots &&
+	       a->sector_shift == b->sector_shift && a->checksum_seed == b->checksum_seed &&
+	       a->heartbeat_block == b->heartbeat_block && a->lease_ms == b->lease_ms &&
+	       a->heartbeat_ms == b->heartbeat_ms && a->journal_blocks == b->journal_blocks &&
+	       !memcmp(a->journal_block, b->journal_block, sizeof(a->journal_block));
+}
+
+/* Open it once more, after what dead slots left was replayed. */
+static int sffs_reopen_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
+			      const struct sffs_super *first, struct fs_context *fc)
+{
+	int err = sffs_open_volume(sbi, dev, write, fc);
+
+	if (err)
+		return err;
+	if (sffs_same_volume(first, (struct sffs_super *)sbi->super_bh->b_data))
+		return 0;
+	errorf(fc, "the super block has changed while it was being mounted");
+	return -EUCLEAN;
+}
+
 static void sffs_close_volume(struct sffs_sb_info *sbi)
 {
 	brelse(sbi->super_bh);
@@ -322,11 +349,14 @@ static int sffs_set_root(struct super_block *sb, struct fs_context *fc)
 }
 
 /* What dead slots left is replayed through a gate of its own, closed before the mount's. */
-static int sffs_recover_volume(struct super_block *sb, dev_t dev, struct fs_context *fc, u64 *dead)
+static int sffs_recover_volume(struct super_block *sb, dev_t dev, struct fs_context *fc, u64 *dead,
+			       struct sffs_super *first)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	int err = sffs_open_volume(sbi, dev, !sffs_device_read_only(dev), fc);
 
+	if (!err)
+		memcpy(first, sbi->super_bh->b_data, sizeof(*first));
 	if (!err)
 		err = sbi->local ? sffs_slot_recover(sb, dead) :
 				   sffs_node_join(sb, dev, fc, dead);
@@ -345,6 +375,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct sffs_options *opt = fc->fs_private;
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct sffs_super *first;
 	bool read_only;
 	u64 dead;
 	dev_t dev;
@@ -370,10 +401,13 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "the device is read-only, and a node writes: use -o local");
 		return -EROFS;
 	}
-	err = sffs_recover_volume(sb, dev, fc, &dead);
-	if (err)
-		return err;
-	err = sffs_open_volume(sbi, dev, !read_only, fc);
+	first = kmalloc(sizeof(*first), GFP_KERNEL);
+	if (!first)
+		return -ENOMEM;
+	err = sffs_recover_volume(sb, dev, fc, &dead, first);
+	if (!err)
+		err = sffs_reopen_volume(sbi, dev, !read_only, first, fc);
+	kfree(first);
 	if (err)
 		return err;
 	sffs_init_sb(sb, sbi);
