@@ -29,6 +29,7 @@ struct sffs_gate {
 	struct percpu_ref users;
 	struct completion idle;
 	struct sffs_lease *lease;
+	u64 *progress;
 	int id;
 };
 
@@ -55,6 +56,13 @@ static void sffs_gate_idle(struct percpu_ref *ref)
 	complete(&gate->idle);
 }
 
+/* Something was asked of the gate, or done. */
+static void sffs_gate_moved(struct sffs_gate *gate)
+{
+	if (unlikely(gate->progress))
+		WRITE_ONCE(*gate->progress, ktime_get_boottime_ns());
+}
+
 static void sffs_gate_end_io(struct bio *bio)
 {
 	struct sffs_gate_bio *below = bio->bi_private;
@@ -66,6 +74,7 @@ static void sffs_gate_end_io(struct bio *bio)
 		sffs_conflict(&gate->lease->on_conflict);
 	if (this_cpu_cmpxchg(sffs_gate_spare, NULL, below))
 		mempool_free(below, &sffs_gate_pool);
+	sffs_gate_moved(gate);
 	bio->bi_end_io(bio);
 	percpu_ref_put(&gate->users);
 }
@@ -230,6 +239,7 @@ static void sffs_gate_submit(struct bio *bio)
 	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
 	enum sffs_gate_mode mode;
 
+	sffs_gate_moved(gate);
 	if (!op_is_write(bio_op(bio))) {
 		sffs_gate_below(gate, bio);
 		return;
@@ -370,6 +380,12 @@ void sffs_gate_close(struct sffs_gate *gate)
 	del_gendisk(gate->disk);
 	asv_bdev_close(&gate->lower);
 	put_disk(gate->disk);
+}
+
+/* Keep the time, CLOCK_BOOTTIME, of the last bio that was sent or the last write that ended. */
+void sffs_gate_watch(struct sffs_gate *gate, u64 *progress)
+{
+	gate->progress = progress;
 }
 
 struct block_device *sffs_gate_bdev(struct sffs_gate *gate)

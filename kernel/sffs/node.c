@@ -103,9 +103,19 @@ int sffs_node_renew(struct sffs_node *node)
 	return err;
 }
 
+/* One that recovers and gets stuck is not to keep the others from it: "Recovery" 3. */
+static void sffs_node_check_progress(struct sffs_node *node)
+{
+	u64 progress = READ_ONCE(node->progress), now = ktime_get_boottime_ns();
+
+	if (progress && now > progress && now - progress >= node->lease_ns)
+		sffs_shutdown(node->sbi->sb, "its recovery of a dead host got stuck");
+}
+
 /* What else there is to do at each heartbeat */
 static void sffs_node_look(struct sffs_node *node)
 {
+	sffs_node_check_progress(node);
 	sffs_fence_check(node, node->keys);
 	if (!sffs_watch_scan(node) && READ_ONCE(node->mounted))
 		queue_work(system_unbound_wq, &node->recover);
@@ -199,16 +209,17 @@ static enum sffs_verdict sffs_node_others(struct sffs_node *node, u32 own, u32 *
 					  struct sffs_slot_record *rec)
 {
 	enum sffs_verdict v, worst = SFFS_WATCH_FREE;
+	struct sffs_slot_record seen;
 	u32 slot;
 
-	for (slot = 0; slot < node->slots; slot++) {
-		v = slot == own ? SFFS_WATCH_FREE : sffs_watch_verdict(node, slot, NULL);
-		if (v != SFFS_WATCH_ALIVE && (v != SFFS_WATCH_UNKNOWN || worst == v))
+	for (slot = 0; slot < node->slots && worst != SFFS_WATCH_ALIVE; slot++) {
+		v = sffs_watch_verdict(node, slot, &seen);
+		if (slot == own || v == worst ||
+		    (v != SFFS_WATCH_ALIVE && v != SFFS_WATCH_UNKNOWN))
 			continue;
-		worst = sffs_watch_verdict(node, slot, rec);
+		worst = v;
 		*who = slot;
-		if (v == SFFS_WATCH_ALIVE)
-			break;
+		*rec = seen;
 	}
 	return worst;
 }
@@ -425,7 +436,7 @@ static int sffs_node_recover_dead(struct sffs_node *node, u64 *dead)
 
 	*dead = 0;
 	if (node->state == SFFS_SLOT_RECOVERING) {
-		err = sffs_recover_journal(node, sbi->slot);
+		err = sffs_recover_journal(node, sbi->slot, false);
 		if (err)
 			return err;
 		node->clean = true;
@@ -440,7 +451,7 @@ static int sffs_node_recover_dead(struct sffs_node *node, u64 *dead)
 		slot = sffs_node_next_dead(node, *dead);
 		if (slot == node->slots)
 			return 0;
-		err = sffs_recover_take(node, slot) ?: sffs_recover_journal(node, slot);
+		err = sffs_recover_take(node, slot) ?: sffs_recover_journal(node, slot, false);
 		if (err)
 			return err;
 		*dead |= BIT_ULL(slot);

@@ -64,6 +64,7 @@ struct sffs_watch {
  * @watch: by slot
  * @state: what the next renewal says
  * @conflict: looks into a command that was refused for want of a key
+ * @progress: when the recovery of a journal last got on, CLOCK_BOOTTIME; 0: there is none
  * @no_aptpl: the target does not keep keys over a loss of its power
  * @key: key for PERSISTENT RESERVE, 0: none
  * @clean: the journal is empty, and the slot may be freed
@@ -76,6 +77,7 @@ struct sffs_node {
 	struct delayed_work expire;
 	struct work_struct recover;
 	struct work_struct conflict;
+	u64 progress;
 	bool no_aptpl;
 	u64 lease_ns;
 	u64 gate_margin;
@@ -117,7 +119,7 @@ void sffs_fence_check(struct sffs_node *node, u8 *buf);
 void sffs_fence_conflict(struct work_struct *work);
 
 /* recover.c */
-int sffs_recover_journal(struct sffs_node *node, u32 slot);
+int sffs_recover_journal(struct sffs_node *node, u32 slot, bool cached);
 int sffs_recover_take(struct sffs_node *node, u32 slot);
 int sffs_recover_free(struct sffs_node *node, u32 slot);
 void sffs_recover_work(struct work_struct *work);

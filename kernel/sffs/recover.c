@@ -76,30 +76,41 @@ out:
 	return err;
 }
 
-/**
- * sffs_recover_journal() - FENCE to EMPTY
- * @node: this node, which has taken the slot
- * @slot: which
- *
- * The journal is replayed through a gate of its own with an empty cache. Every other
- * cached copy of the blocks in it is stale afterwards.
- *
- * Return: 0 or an error, after a message.
+/*
+ * What a mount has cached is not dropped when a journal is replayed beneath it, and as long
+ * as one host at a time is let in nobody leaves one behind: begin from the disk then.
  */
-int sffs_recover_journal(struct sffs_node *node, u32 slot)
+static int sffs_recover_beneath(struct sffs_node *node, u32 slot)
+{
+	struct sffs_sb_info *sbi = node->sbi;
+	const struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+	journal_superblock_t *journal;
+	int err;
+
+	journal = (void *)__get_free_page(GFP_NOFS);
+	if (!journal)
+		return -ENOMEM;
+	err = sffs_gate_io(sbi->gate, le64_to_cpu(raw->journal_block[slot]), journal, 1,
+			   REQ_OP_READ);
+	if (!err && journal->s_start)
+		err = -EBUSY;
+	free_page((unsigned long)journal);
+	return err;
+}
+
+static int sffs_recover_replay(struct sffs_node *node, u32 slot, bool cached)
 {
 	struct sffs_sb_info *sbi = node->sbi;
 	struct sffs_gate *gate;
 	journal_t *journal;
-	int err;
+	int err = cached ? sffs_recover_beneath(node, slot) : 0;
 
-	/* All slots as they are after this one was taken: several may be over. */
-	err = sffs_watch_scan(node) ?: sffs_fence_dead(node);
 	if (err)
-		return sffs_recover_failed(node, slot, SFFS_REC_FENCE, err);
+		return sffs_recover_failed(node, slot, SFFS_REC_REPLAY, err);
 	gate = sffs_gate_open(node->dev, true, sbi, &sbi->lease);
 	if (IS_ERR(gate))
 		return sffs_recover_failed(node, slot, SFFS_REC_REPLAY, PTR_ERR(gate));
+	sffs_gate_watch(gate, &node->progress);
 	/* Loading is REPLAY and HOME in one, with a flush; destroying is EMPTY. */
 	journal = sffs_journal_open(sbi, sffs_gate_bdev(gate), slot);
 	if (IS_ERR(journal)) {
@@ -112,6 +123,36 @@ int sffs_recover_journal(struct sffs_node *node, u32 slot)
 			pr_info("%s: replayed the journal of slot %u\n", sbi->sb->s_id, slot);
 	}
 	sffs_gate_close(gate);
+	return err;
+}
+
+/**
+ * sffs_recover_journal() - FENCE to EMPTY
+ * @node: this node, which has taken the slot
+ * @slot: which
+ * @cached: the mount has read the volume: refuse if there is anything to replay
+ *
+ * The journal is replayed through a gate of its own with an empty cache. Every other
+ * cached copy of the blocks in it is stale afterwards.
+ *
+ * The mount is shut down by the heartbeat when nothing happens for a lease.
+ *
+ * Return: 0 or an error, after a message.
+ */
+int sffs_recover_journal(struct sffs_node *node, u32 slot, bool cached)
+{
+	int err;
+
+	WRITE_ONCE(node->progress, ktime_get_boottime_ns());
+	/* All slots as they are after this one was taken: several may be over. */
+	err = sffs_watch_scan(node) ?: sffs_fence_dead(node);
+	if (err) {
+		sffs_recover_failed(node, slot, SFFS_REC_FENCE, err);
+	} else {
+		WRITE_ONCE(node->progress, ktime_get_boottime_ns());
+		err = sffs_recover_replay(node, slot, cached);
+	}
+	WRITE_ONCE(node->progress, 0);
 	return err;
 }
 
@@ -148,9 +189,9 @@ static int sffs_recover_slot(struct sffs_node *node, u32 slot)
 
 	if (err == -EAGAIN)
 		return 0;
-	return err ?: sffs_recover_journal(node, slot) ?: sffs_reclaim_crashed(node->sbi) ?:
-	       sffs_quota_recover(sb, slot) ?: sffs_orphan_recover(sb, slot) ?:
-	       sffs_recover_free(node, slot);
+	return err ?: sffs_recover_journal(node, slot, true) ?:
+	       sffs_reclaim_crashed(node->sbi) ?: sffs_quota_recover(sb, slot) ?:
+	       sffs_orphan_recover(sb, slot) ?: sffs_recover_free(node, slot);
 }
 
 /* Recover what the heartbeat thread found dead. A recovery that fails is left to others. */

@@ -117,6 +117,7 @@ void sffs_lease_exit(struct sffs_lease *lease);
 struct sffs_gate *sffs_gate_open(dev_t lower, bool write, void *holder, struct sffs_lease *lease);
 struct block_device *sffs_gate_lower(struct sffs_gate *gate);
 void sffs_gate_close(struct sffs_gate *gate);
+void sffs_gate_watch(struct sffs_gate *gate, u64 *progress);
 struct block_device *sffs_gate_bdev(struct sffs_gate *gate);
 void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size);
 bool sffs_gate_read_only(struct sffs_gate *gate);
