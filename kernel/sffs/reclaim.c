@@ -307,6 +307,8 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	if (err)
 		goto unlock;
 	r->gh = (struct sffs_group *)bh->b_data;
+	/* Never what is the group's own, whatever a bitmap says. */
+	*pos = max(*pos, SFFS_GROUP_BITMAP + g->lock.sbi->bitmap_blocks);
 	err = sffs_reclaim_collect(r, pos, min(end, g->blocks));
 	/* All of it, or there is not even room for one unit. */
 	if (!err && (!r->full || !r->nr)) {
