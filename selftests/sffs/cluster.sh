@@ -398,6 +398,8 @@ more()
 	check "$size: ATS that is always done twice" faulty ats_twice 1
 }
 
+# What other tests have left there is not of these.
+dmesg -C
 sizes=512
 [ -z "${ASV_LONG:-}" ] || sizes='512 4096'
 for size in $sizes; do
