@@ -49,6 +49,12 @@ static u64 sffs_key(struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
 
 /* ---- Commands ---- */
 
+/* Memory for the answer to a PERSISTENT RESERVE IN, also for sffs_fence_check() */
+u8 *sffs_fence_buffer(gfp_t gfp)
+{
+	return kmalloc(SFFS_PR_BYTES, gfp);
+}
+
 static enum sffs_ats_result sffs_pr_out_sense(struct sffs_lun *lun, u8 action, u64 key, u64 other,
 					      bool aptpl, u8 *buf, struct sffs_sense *sense)
 {
@@ -207,7 +213,7 @@ int sffs_fence_join(struct sffs_node *node, u32 slot, u32 incarnation)
 {
 	struct sffs_sb_info *sbi = node->sbi;
 	u64 key = sffs_key(sbi, slot, incarnation);
-	u8 *buf = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
+	u8 *buf = sffs_fence_buffer(GFP_NOIO);
 	int err;
 
 	if (!buf)
@@ -229,7 +235,7 @@ void sffs_fence_leave(struct sffs_node *node)
 
 	if (!node->key)
 		return;
-	buf = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
+	buf = sffs_fence_buffer(GFP_NOIO);
 	if (buf)
 		/* The last REGISTER says whether the target keeps keys: those of all hosts. */
 		sffs_pr_out(node->sbi->lun, SFFS_PRO_REGISTER, node->key, 0, !node->no_aptpl, buf);
@@ -300,7 +306,7 @@ int sffs_fence_dead(struct sffs_node *node)
 
 	if (!node->key)
 		return 0;		/* -o nofence */
-	keys = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
+	keys = sffs_fence_buffer(GFP_NOIO);
 	buf = kmalloc(SFFS_PR_PARAMETERS, GFP_NOIO);
 	for (i = 0; keys && buf && i < SFFS_PR_TRIES; i++) {
 		n = sffs_fence_round(node, keys, buf);
@@ -314,12 +320,6 @@ int sffs_fence_dead(struct sffs_node *node)
 }
 
 /* ---- Being fenced ---- */
-
-/* Memory for sffs_fence_check() */
-u8 *sffs_fence_buffer(gfp_t gfp)
-{
-	return kmalloc(SFFS_PR_BYTES, gfp);
-}
 
 /**
  * sffs_fence_check() - look whether this node's key is still there

@@ -486,7 +486,7 @@ int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64
 		return -ENOMEM;
 	sbi->node = node;
 	atomic_inc(&sffs_nodes);
-	err = sffs_node_take(node, fc) ?: sffs_watch_scan(node);
+	err = sffs_node_take(node, fc);
 	if (err)
 		return err;
 	node->thread = kthread_run(sffs_heartbeat_thread, node, "sffs_hb/%.8s", sb->s_id);

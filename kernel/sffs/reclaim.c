@@ -718,24 +718,33 @@ void sffs_reclaim_stop(struct sffs_sb_info *sbi)
 	cancel_delayed_work_sync(&sbi->reclaim_work);
 }
 
-/* Change a field of the super block. Context: as for sffs_tx_start(). */
+/*
+ * Change a field of the super block. Context: sleeps; takes its cluster lock. Returns 0 when
+ * that is on the disk.
+ */
 static int sffs_reclaim_store(struct sffs_sb_info *sbi, __le32 *field, u32 value)
 {
+	struct sffs_lock *lock = &sbi->fixed[SFFS_FIXED_SUPER];
+	int err = sffs_lock(lock, SFFS_LOCK_EXCLUSIVE), err2;
 	struct sffs_tx tx;
-	int err, err2;
 
+	if (err)
+		return err;
 	sffs_tx_init(&tx, sbi->sb);
 	tx.quota_sync = true;
 	err = sffs_tx_start(&tx, 1);
 	if (err)
-		return err;
+		goto unlock;
 	err = sffs_tx_access(&tx, sbi->super_bh);
 	if (!err) {
 		*field = cpu_to_le32(value);
 		sffs_tx_dirty(&tx, sbi->super_bh);
 	}
 	err2 = sffs_tx_stop(&tx);
-	return err ?: err2;
+	err = err ?: err2 ?: jbd2_journal_force_commit(sbi->journal);
+unlock:
+	sffs_unlock(lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
 }
 
 static struct sffs_super *sffs_reclaim_super(struct sffs_sb_info *sbi)
@@ -758,17 +767,11 @@ int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
 
 	if (mutex_lock_killable(&sbi->grow_mutex))
 		return -EINTR;
-	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
-	if (err)
-		goto unlock_mutex;
 	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->reclaim_rate, rate);
-	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
-	if (err)
-		goto unlock_mutex;
-	WRITE_ONCE(sbi->reclaim_rate, rate);
-	sffs_reclaim_requeue(sbi, 0);
-	err = jbd2_journal_force_commit(sbi->journal);
-unlock_mutex:
+	if (!err) {
+		WRITE_ONCE(sbi->reclaim_rate, rate);
+		sffs_reclaim_requeue(sbi, 0);
+	}
 	mutex_unlock(&sbi->grow_mutex);
 	return err;
 }
@@ -785,16 +788,10 @@ unlock_mutex:
 int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
 {
 	u32 crashes = sbi->crashes + 1;
-	int err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	int err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
 
-	if (err)
-		return err;
-	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
-	if (!err)
-		err = jbd2_journal_force_commit(sbi->journal);
 	if (!err)
 		WRITE_ONCE(sbi->crashes, crashes);
-	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
 	return err;
 }
 
@@ -854,8 +851,7 @@ static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, 
 			break;
 		r->room = SFFS_RECLAIM_BLOCKS;
 		err = sffs_reclaim_some(r, &from, end, bytes);
-		if (!err && from >= end && all && r->doubt && !r->busy &&
-		    !r->scarce)
+		if (!err && from >= end && all && r->doubt && !r->busy && !r->scarce)
 			err = sffs_reclaim_sure(g, crashes);
 		mnt_drop_write_file(file);
 		if (!err && fatal_signal_pending(current))
