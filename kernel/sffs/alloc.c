@@ -41,16 +41,18 @@ static u32 sffs_offer_run(struct sffs_group_info *g, u32 k, u32 start, u32 end,
 static void sffs_find_run(struct sffs_group_info *g, const struct sffs_bitmap *bm, u32 k,
 			  u32 from, u32 max, struct sffs_run *best)
 {
-	u32 enough = min(max, SFFS_RUN_ENOUGH);
+	u32 enough = min(max, SFFS_RUN_ENOUGH), first, limit;
 
-	while (from < SFFS_BITMAP_BITS && best->count < enough) {
+	/* What is not the files' own is in use, whatever a bitmap says. */
+	sffs_bitmap_unused(g, k, &first, &limit);
+	from = max(from, first);
+	while (from < limit && best->count < enough) {
 		u32 start, end;
 
-		start = sffs_bits_find(bm->allocated, from, SFFS_BITMAP_BITS, false);
-		if (start == SFFS_BITMAP_BITS)
+		start = sffs_bits_find(bm->allocated, from, limit, false);
+		if (start == limit)
 			break;
-		end = sffs_bits_find(bm->allocated, start, min(SFFS_BITMAP_BITS, start + max),
-				     true);
+		end = sffs_bits_find(bm->allocated, start, min(limit, start + max), true);
 		from = sffs_offer_run(g, k, start, end, best);
 	}
 }
@@ -135,22 +137,26 @@ static int sffs_first_run(struct sffs_group_info *g, struct sffs_group *gh, u32 
 			  struct sffs_run *run)
 {
 	struct buffer_head *bh = sffs_group_bitmap(g, gh, k, NULL);
-	u32 first = k * SFFS_BITMAP_BITS, start = 0, end;
+	u32 first = k * SFFS_BITMAP_BITS, start, end;
 
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
-	max = min(max, SFFS_BITMAP_BITS);
-	if (bh)
-		end = sffs_bits_find(((struct sffs_bitmap *)bh->b_data)->allocated, 0, max, true);
-	else
-		sffs_bitmap_unused(g, k, &start, &end);
-	brelse(bh);
-	start += first;
-	end = first + min(end, max);
-	sffs_busy_trim(g, &start, &end);
 	run->k = k;
 	run->start = 0;
-	run->count = start == first ? end - first : 0;
+	run->count = 0;
+	sffs_bitmap_unused(g, k, &start, &end);
+	end = min(end, max);
+	if (start || !end)
+		goto out;
+	if (bh)
+		end = sffs_bits_find(((struct sffs_bitmap *)bh->b_data)->allocated, 0, end, true);
+	start = first;
+	end += first;
+	sffs_busy_trim(g, &start, &end);
+	if (start == first)
+		run->count = end - first;
+out:
+	brelse(bh);
 	return 0;
 }
 
@@ -193,6 +199,8 @@ static int sffs_search(struct sffs_tx *tx, struct sffs_group_info *g, struct sff
 		if ((le16_to_cpu(gh->sum[k].free) & ~SFFS_BMS_UNINIT) < max(min, best.count + 1))
 			continue;
 		err = sffs_look(g, gh, k, from, max, &best);
+		if (err && best.count >= min)
+			break;
 		if (err)
 			return err;
 		if (best.count >= min)
@@ -221,7 +229,7 @@ int sffs_alloc(struct sffs_tx *tx, u64 goal, u32 min, u32 max, u64 *block, u32 *
 {
 	struct sffs_group_info *g = tx->space_group;
 	struct buffer_head *bh;
-	u32 at, start = 0;
+	u32 at, avail, start = 0;
 	int err;
 
 	if (WARN_ON_ONCE(!g))
@@ -235,8 +243,14 @@ int sffs_alloc(struct sffs_tx *tx, u64 goal, u32 min, u32 max, u64 *block, u32 *
 	err = sffs_tx_access(tx, bh);
 	if (err)
 		goto release;
-	/* What goes beyond the own reservation must not eat into another's. */
-	max = min(max, min + sffs_group_avail(g));
+	/*
+	 * What goes beyond the own reservation must not eat into another's, nor into what
+	 * completes I/O and gives space back.
+	 */
+	avail = sffs_group_avail(g);
+	if (!tx->urgent)
+		avail -= min(avail, sffs_group_kept(g));
+	max = min(max, min + avail);
 	at = sffs_group_of(g->lock.sbi, goal) == g ? goal - sffs_group_start(g) : g->hint;
 	err = sffs_search(tx, g, (struct sffs_group *)bh->b_data, at, min, max, &start, count);
 	sffs_tx_dirty(tx, bh);
@@ -330,10 +344,12 @@ int sffs_free(struct sffs_tx *tx, u64 block, u32 count, bool meta)
 
 		err = sffs_free_bits(tx, g, (struct sffs_group *)bh->b_data,
 				     (start + done) / SFFS_BITMAP_BITS, bit, n);
-		done += n;
+		if (!err)
+			done += n;
 	}
-	if (!err) {
-		sffs_busy_add(tx, g, start, count, meta);
+	/* What a bitmap says is free is not, also if the next one could not be changed. */
+	if (done) {
+		sffs_busy_add(tx, g, start, done, meta);
 		sffs_tx_dirty(tx, bh);
 	}
 	brelse(bh);

@@ -88,7 +88,7 @@ static int sffs_dir_settle(struct inode *dir, struct sffs_dir_leaf *l)
 /* Find the entry of a name: 0, -ENOENT, or an error. The path is put on error. */
 static int sffs_dir_seek(struct inode *dir, const struct qstr *name, struct sffs_dir_leaf *l)
 {
-	u64 key = sffs_name_key(dir, name), last = sffs_last_key(key);
+	u64 key = sffs_name_key(dir, name), last = sffs_last_key(key), from = key, at;
 	int err = sffs_dir_goto(dir, key, l);
 
 	while (!err) {
@@ -98,10 +98,19 @@ static int sffs_dir_seek(struct inode *dir, const struct qstr *name, struct sffs
 		if (err)
 			break;
 		e = dirleaf_entry(l->leaf, l->pos);
-		if (le64_to_cpu(e->key) > last) {
+		at = le64_to_cpu(e->key);
+		if (at > last) {
 			sffs_path_put(&l->path);
 			return -ENOENT;
 		}
+		/* Keys grow from leaf to leaf, so this ends. */
+		if (at < from) {
+			sffs_damage(dir->i_sb, sffs_dir_leaf_bh(dir, l)->b_blocknr,
+				    "names out of order");
+			sffs_path_put(&l->path);
+			return -EFSCORRUPTED;
+		}
+		from = at + 1;
 		if (e->name_len == name->len && !memcmp(e->name, name->name, name->len))
 			return 0;
 		l->pos++;
@@ -215,6 +224,8 @@ static int sffs_dir_split(struct sffs_tx *tx, struct inode *dir, struct sffs_dir
 	i_size_write(dir, i_size_read(dir) + SFFS_BLOCK_SIZE);
 	err = sffs_tree_add_leaf(tx, dir, &l->path, le64_to_cpu(dirleaf_entry(right, 0)->key),
 				 bh->b_blocknr);
+	if (err)
+		sffs_shutdown(dir->i_sb, "half of a directory's leaf could not be moved");
 	brelse(bh);
 out:
 	sffs_path_put(&l->path);

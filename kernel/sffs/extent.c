@@ -182,6 +182,8 @@ static int leaf_split(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf 
 	sffs_tx_dirty(tx, bh);
 	sffs_tx_dirty(tx, leaf_bh(inode, leaf));
 	err = sffs_tree_add_leaf(tx, inode, &leaf->path, key, bh->b_blocknr);
+	if (err)
+		sffs_shutdown(inode->i_sb, "half of a file's extents could not be moved");
 	brelse(bh);
 out:
 	sffs_path_put(&leaf->path);
@@ -360,8 +362,12 @@ static int sffs_map_fill(struct sffs_tx *tx, struct inode *inode, u64 file_block
 	sffs_add_blocks(inode, count);
 	e = ext_make(file_block, block, count, true);
 	err = sffs_map_insert(tx, inode, &e);
-	if (err)
+	if (err) {
+		/* Nothing names them. */
+		if (!sffs_free(tx, block, count, false))
+			sffs_add_blocks(inode, -(s64)count);
 		return err;
+	}
 out:
 	map->block = le64_to_cpu(e.block);
 	map->count = ext_count(&e);

@@ -21,6 +21,7 @@ static const char * const sffs_fault_names[SFFS_FAULTS] = {
 };
 
 static u32 sffs_fault_one_in[SFFS_FAULTS];
+static atomic_t sffs_fault_hits[SFFS_FAULTS];
 static u32 sffs_fault_delay_ms = 1000;
 static atomic_t sffs_ats_sent = ATOMIC_INIT(0);
 static atomic_t sffs_news = ATOMIC_INIT(0);
@@ -31,7 +32,10 @@ bool sffs_fault(enum sffs_fault fault)
 {
 	u32 n = READ_ONCE(sffs_fault_one_in[fault]);
 
-	return unlikely(n) && !get_random_u32_below(n);
+	if (likely(!n) || get_random_u32_below(n))
+		return false;
+	atomic_inc(&sffs_fault_hits[fault]);
+	return true;
 }
 
 unsigned int sffs_fault_late_ms(void)
@@ -59,11 +63,15 @@ void sffs_fault_news(void)
 
 void sffs_fault_init(void)
 {
+	struct dentry *hits;
 	int i;
 
 	sffs_debugfs = debugfs_create_dir("sffs", NULL);
-	for (i = 0; i < SFFS_FAULTS; i++)
+	hits = debugfs_create_dir("hits", sffs_debugfs);
+	for (i = 0; i < SFFS_FAULTS; i++) {
 		debugfs_create_u32(sffs_fault_names[i], 0600, sffs_debugfs, &sffs_fault_one_in[i]);
+		debugfs_create_atomic_t(sffs_fault_names[i], 0400, hits, &sffs_fault_hits[i]);
+	}
 	debugfs_create_u32("late_ms", 0600, sffs_debugfs, &sffs_fault_delay_ms);
 	debugfs_create_atomic_t("ats_sent", 0400, sffs_debugfs, &sffs_ats_sent);
 	sffs_lose_init(sffs_debugfs);

@@ -49,8 +49,14 @@ static u64 sffs_key(struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
 
 /* ---- Commands ---- */
 
-static enum sffs_ats_result sffs_pr_out(struct sffs_lun *lun, u8 action, u64 key, u64 other,
-					bool aptpl, u8 *buf)
+/* Memory for the answer to a PERSISTENT RESERVE IN, also for sffs_fence_check() */
+u8 *sffs_fence_buffer(gfp_t gfp)
+{
+	return kmalloc(SFFS_PR_BYTES, gfp);
+}
+
+static enum sffs_ats_result sffs_pr_out_sense(struct sffs_lun *lun, u8 action, u64 key, u64 other,
+					      bool aptpl, u8 *buf, struct sffs_sense *sense)
 {
 	struct sffs_cmd cmd = {
 		.cdb = { PERSISTENT_RESERVE_OUT, action, SFFS_PR_TYPE,
@@ -70,10 +76,20 @@ static enum sffs_ats_result sffs_pr_out(struct sffs_lun *lun, u8 action, u64 key
 			break;
 		sffs_cmd_news(lun, &cmd.sense);
 	}
+	*sense = cmd.sense;
 	return cmd.result;
 }
 
-static int sffs_pr_in(struct sffs_lun *lun, u8 action, u8 *buf)
+static enum sffs_ats_result sffs_pr_out(struct sffs_lun *lun, u8 action, u64 key, u64 other,
+					bool aptpl, u8 *buf)
+{
+	struct sffs_sense sense;
+
+	return sffs_pr_out_sense(lun, action, key, other, aptpl, buf, &sense);
+}
+
+/* @again: also when there was no answer, which takes as long as a command may */
+static int sffs_pr_in(struct sffs_lun *lun, u8 action, u8 *buf, bool again)
 {
 	struct sffs_cmd cmd = {
 		.cdb = { PERSISTENT_RESERVE_IN, action, [7] = SFFS_PR_BYTES >> 8,
@@ -94,6 +110,8 @@ static int sffs_pr_in(struct sffs_lun *lun, u8 action, u8 *buf)
 		case SFFS_ATS_REFUSED:
 			return -EOPNOTSUPP;
 		default:
+			if (!again)
+				return -EIO;
 			msleep(20);
 			break;
 		}
@@ -102,9 +120,9 @@ static int sffs_pr_in(struct sffs_lun *lun, u8 action, u8 *buf)
 }
 
 /* READ KEYS: their number, those in @buf; a list that is longer counts as far as it was read. */
-static int sffs_pr_keys(struct sffs_lun *lun, u8 *buf)
+static int sffs_pr_keys(struct sffs_lun *lun, u8 *buf, bool again)
 {
-	int err = sffs_pr_in(lun, SFFS_PRI_READ_KEYS, buf);
+	int err = sffs_pr_in(lun, SFFS_PRI_READ_KEYS, buf, again);
 
 	return err ?: min_t(u32, get_unaligned_be32(buf + 4) / 8, SFFS_PR_KEYS);
 }
@@ -115,9 +133,9 @@ static u64 sffs_pr_key(const u8 *buf, int i)
 }
 
 /* Is @key registered? 1, 0, or an error. */
-static int sffs_pr_has_key(struct sffs_lun *lun, u64 key, u8 *buf)
+static int sffs_pr_has_key(struct sffs_lun *lun, u64 key, u8 *buf, bool again)
 {
-	int n = sffs_pr_keys(lun, buf), i;
+	int n = sffs_pr_keys(lun, buf, again), i;
 
 	for (i = 0; i < n; i++)
 		if (sffs_pr_key(buf, i) == key)
@@ -132,37 +150,50 @@ static int sffs_fence_register(struct sffs_node *node, u64 key, u8 *buf)
 {
 	struct sffs_lun *lun = node->sbi->lun;
 	enum sffs_ats_result result;
+	struct sffs_sense sense;
 	int found;
 
-	result = sffs_pr_out(lun, SFFS_PRO_REGISTER_AND_IGNORE, 0, key, !node->no_aptpl, buf);
+	result = sffs_pr_out_sense(lun, SFFS_PRO_REGISTER_AND_IGNORE, 0, key, !node->no_aptpl, buf,
+				   &sense);
 	if (result == SFFS_ATS_REFUSED)
 		return -EOPNOTSUPP;
-	if (result != SFFS_ATS_DONE && !node->no_aptpl) {
+	/* An answer; after none, be it a lost path, APTPL is what it was. */
+	if (result != SFFS_ATS_DONE && sense.valid && !node->no_aptpl) {
 		node->no_aptpl = true;
 		pr_warn("%s: the LUN does not keep keys over a loss of its power; all hosts stop then\n",
 			node->sbi->sb->s_id);
 		result = sffs_pr_out(lun, SFFS_PRO_REGISTER_AND_IGNORE, 0, key, false, buf);
 	}
-	found = sffs_pr_has_key(lun, key, buf);
+	found = sffs_pr_has_key(lun, key, buf, true);
 	if (found < 0)
 		return found;
 	return found ? 0 : result == SFFS_ATS_CONFLICT ? -EBADE : -EIO;
+}
+
+/* Is the LUN reserved by nodes? 1, 0: by nobody, -EBADE: in another way, or an error. */
+static int sffs_fence_reserved(struct sffs_lun *lun, u8 *buf)
+{
+	int err = sffs_pr_in(lun, SFFS_PRI_READ_RESERVATION, buf, true);
+
+	if (err)
+		return err;
+	if (get_unaligned_be32(buf + 4) < 16)
+		return 0;
+	return buf[SFFS_PR_HEAD + 13] == SFFS_PR_TYPE ? 1 : -EBADE;
 }
 
 /* A conflict means that there is a reservation; what counts is of which type. */
 static int sffs_fence_reserve(struct sffs_node *node, u64 key, u8 *buf)
 {
 	struct sffs_lun *lun = node->sbi->lun;
-	int err;
+	int reserved;
 
 	if (sffs_pr_out(lun, SFFS_PRO_RESERVE, key, 0, false, buf) == SFFS_ATS_DONE)
 		return 0;
-	err = sffs_pr_in(lun, SFFS_PRI_READ_RESERVATION, buf);
-	if (err)
-		return err;
-	if (get_unaligned_be32(buf + 4) < 16)
-		return -EIO;			/* none */
-	return buf[SFFS_PR_HEAD + 13] == SFFS_PR_TYPE ? 0 : -EBADE;
+	reserved = sffs_fence_reserved(lun, buf);
+	if (reserved < 0)
+		return reserved;
+	return reserved ? 0 : -EIO;
 }
 
 /**
@@ -171,7 +202,8 @@ static int sffs_fence_reserve(struct sffs_node *node, u64 key, u8 *buf)
  * @slot: the slot
  * @incarnation: that it will have
  *
- * In place of the key of an earlier try, if there was one.
+ * In place of the key of an earlier try, if there was one; but where other software has
+ * reserved the LUN, its key on this path stays.
  *
  * Context: sleeps, a few commands.
  * Return: 0; -EOPNOTSUPP if the LUN has no PERSISTENT RESERVE; -EBADE if it is reserved in
@@ -181,12 +213,12 @@ int sffs_fence_join(struct sffs_node *node, u32 slot, u32 incarnation)
 {
 	struct sffs_sb_info *sbi = node->sbi;
 	u64 key = sffs_key(sbi, slot, incarnation);
-	u8 *buf = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
+	u8 *buf = sffs_fence_buffer(GFP_NOIO);
 	int err;
 
 	if (!buf)
 		return -ENOMEM;
-	err = sffs_fence_register(node, key, buf);
+	err = min(sffs_fence_reserved(sbi->lun, buf), 0) ?: sffs_fence_register(node, key, buf);
 	if (!err) {
 		node->key = key;
 		sbi->lun->fenced = true;
@@ -203,28 +235,28 @@ void sffs_fence_leave(struct sffs_node *node)
 
 	if (!node->key)
 		return;
-	buf = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
+	buf = sffs_fence_buffer(GFP_NOIO);
 	if (buf)
-		sffs_pr_out(node->sbi->lun, SFFS_PRO_REGISTER, node->key, 0, false, buf);
+		/* The last REGISTER says whether the target keeps keys: those of all hosts. */
+		sffs_pr_out(node->sbi->lun, SFFS_PRO_REGISTER, node->key, 0, !node->no_aptpl, buf);
 	kfree(buf);
 	node->key = 0;
 }
 
 /* ---- Fencing others ---- */
 
-/* Is this the key of an incarnation of this volume that is over? */
-static bool sffs_key_over(struct sffs_node *node, u64 key)
+/* Is this the key of an incarnation of this volume that is over? 1, 0, or an error. */
+static int sffs_key_over(struct sffs_node *node, u64 key)
 {
 	struct sffs_sb_info *sbi = node->sbi;
 	u32 slot = key >> 32 & 0xff, incarnation = key;
 	struct sffs_slot_record rec;
 
-	if (key >> 40 != sffs_key(sbi, 0, 1) >> 40 || slot >= sbi->slots || key == node->key)
-		return false;
-	/* Unknown: a damaged record, whose slot nobody can have taken. */
+	if (key >> 40 != sffs_key(sbi, 0, 1) >> 40 || slot >= node->slots || key == node->key)
+		return 0;
 	sffs_watch_verdict(node, slot, &rec);
 	if (!sffs_slot_valid(sbi, slot, &rec))
-		return false;
+		return -EUCLEAN;
 	/* A key that is ahead of its record is that of a mount under way. */
 	return (s32)(le32_to_cpu(rec.incarnation) - incarnation) > 0;
 }
@@ -233,7 +265,7 @@ static bool sffs_key_over(struct sffs_node *node, u64 key)
 static int sffs_fence_round(struct sffs_node *node, u8 *keys, u8 *buf)
 {
 	struct sffs_lun *lun = node->sbi->lun;
-	int n = sffs_pr_keys(lun, keys), over = 0, i;
+	int n = sffs_pr_keys(lun, keys, true), over = 0, i;
 	bool own = false;
 
 	if (n < 0)
@@ -244,8 +276,11 @@ static int sffs_fence_round(struct sffs_node *node, u8 *keys, u8 *buf)
 		return -EBADE;
 	for (i = 0; i < n; i++) {
 		u64 key = sffs_pr_key(keys, i);
+		int is_over = sffs_key_over(node, key);
 
-		if (!sffs_key_over(node, key))
+		if (is_over < 0)
+			return is_over;
+		if (!is_over)
 			continue;
 		over++;
 		/* Whatever it says, the next round reads the keys. */
@@ -271,7 +306,7 @@ int sffs_fence_dead(struct sffs_node *node)
 
 	if (!node->key)
 		return 0;		/* -o nofence */
-	keys = kmalloc(SFFS_PR_BYTES, GFP_NOIO);
+	keys = sffs_fence_buffer(GFP_NOIO);
 	buf = kmalloc(SFFS_PR_PARAMETERS, GFP_NOIO);
 	for (i = 0; keys && buf && i < SFFS_PR_TRIES; i++) {
 		n = sffs_fence_round(node, keys, buf);
@@ -286,12 +321,6 @@ int sffs_fence_dead(struct sffs_node *node)
 
 /* ---- Being fenced ---- */
 
-/* Memory for sffs_fence_check() */
-u8 *sffs_fence_buffer(gfp_t gfp)
-{
-	return kmalloc(SFFS_PR_BYTES, gfp);
-}
-
 /**
  * sffs_fence_check() - look whether this node's key is still there
  * @node: this node
@@ -301,14 +330,14 @@ u8 *sffs_fence_buffer(gfp_t gfp)
  * nothing, and whoever sent it a command first, be it sd, was told of that, and nobody
  * else. Also after a conflict. Shuts the mount down if the key is gone.
  *
- * Context: sleeps, a command or a few.
+ * Context: sleeps, a command or a few, but not for one more after one without an answer.
  */
 void sffs_fence_check(struct sffs_node *node, u8 *buf)
 {
 	struct sffs_sb_info *sbi = node->sbi;
 
-	/* What cannot be read is for the lease. */
-	if (node->key && !sffs_pr_has_key(sbi->lun, node->key, buf))
+	/* What cannot be read is for the next heartbeat, and for the lease. */
+	if (node->key && !sffs_pr_has_key(sbi->lun, node->key, buf, false))
 		sffs_shutdown(sbi->sb, "it was fenced: its key for the LUN is gone");
 }
 
@@ -316,8 +345,11 @@ void sffs_fence_check(struct sffs_node *node, u8 *buf)
 void sffs_fence_conflict(struct work_struct *work)
 {
 	struct sffs_node *node = container_of(work, struct sffs_node, conflict);
-	u8 *buf = sffs_fence_buffer(GFP_NOIO);
+	u8 *buf;
 
+	if (READ_ONCE(node->left))
+		return;
+	buf = sffs_fence_buffer(GFP_NOIO);
 	if (buf)
 		sffs_fence_check(node, buf);
 	kfree(buf);

@@ -29,6 +29,7 @@ struct sffs_gate {
 	struct percpu_ref users;
 	struct completion idle;
 	struct sffs_lease *lease;
+	u64 *progress;
 	int id;
 };
 
@@ -45,11 +46,21 @@ static struct kmem_cache *sffs_gate_cache;
 static mempool_t sffs_gate_pool;
 static DEFINE_IDA(sffs_gate_ids);
 
+/* Of what writes wait for: it needs no memory to go on. */
+struct workqueue_struct *sffs_lease_wq;
+
 static void sffs_gate_idle(struct percpu_ref *ref)
 {
 	struct sffs_gate *gate = container_of(ref, struct sffs_gate, users);
 
 	complete(&gate->idle);
+}
+
+/* Something was asked of the gate, or done. */
+static void sffs_gate_moved(struct sffs_gate *gate)
+{
+	if (unlikely(gate->progress))
+		WRITE_ONCE(*gate->progress, ktime_get_boottime_ns());
 }
 
 static void sffs_gate_end_io(struct bio *bio)
@@ -59,12 +70,22 @@ static void sffs_gate_end_io(struct bio *bio)
 
 	bio->bi_end_io = below->end_io;
 	bio->bi_private = below->private;
-	if (unlikely(blk_status_to_errno(bio->bi_status) == -EBADE) && gate->lease->on_conflict)
-		queue_work(system_unbound_wq, gate->lease->on_conflict);
+	if (unlikely(blk_status_to_errno(bio->bi_status) == -EBADE))
+		sffs_conflict(&gate->lease->on_conflict);
 	if (this_cpu_cmpxchg(sffs_gate_spare, NULL, below))
 		mempool_free(below, &sffs_gate_pool);
+	sffs_gate_moved(gate);
 	bio->bi_end_io(bio);
 	percpu_ref_put(&gate->users);
+}
+
+/* A command was refused for want of a key: somebody looks into it, if anybody does. */
+void sffs_conflict(struct work_struct **on_conflict)
+{
+	struct work_struct *work = READ_ONCE(*on_conflict);
+
+	if (work)
+		queue_work(sffs_lease_wq, work);
 }
 
 static void sffs_gate_below(struct sffs_gate *gate, struct bio *bio)
@@ -134,24 +155,22 @@ enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease)
 	return now < READ_ONCE(lease->fail_at) ? SFFS_GATE_HOLD : SFFS_GATE_FAIL;
 }
 
-/* Let what was held go its way, which the mode tells. */
+/* Let what is held go its way, which the mode tells: it may change between two of them. */
 static void sffs_lease_release(struct work_struct *work)
 {
 	struct sffs_lease *lease = container_of(work, struct sffs_lease, release);
-	struct bio_list bios = BIO_EMPTY_LIST;
 	enum sffs_gate_mode mode;
+	struct sffs_gate *gate;
 	struct bio *bio;
 
-	spin_lock_irq(&lease->lock);
-	mode = sffs_lease_mode(lease);
-	if (mode != SFFS_GATE_HOLD) {
-		bios = lease->held;
-		bio_list_init(&lease->held);
-	}
-	spin_unlock_irq(&lease->lock);
-	while ((bio = bio_list_pop(&bios))) {
-		struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
-
+	for (;;) {
+		spin_lock_irq(&lease->lock);
+		mode = sffs_lease_mode(lease);
+		bio = mode == SFFS_GATE_HOLD ? NULL : bio_list_pop(&lease->held);
+		spin_unlock_irq(&lease->lock);
+		if (!bio)
+			return;
+		gate = bio->bi_bdev->bd_disk->private_data;
 		if (mode == SFFS_GATE_FAIL)
 			sffs_gate_refuse(gate, bio);
 		else
@@ -183,7 +202,7 @@ bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at)
 	held = !bio_list_empty(&lease->held);
 	spin_unlock_irq(&lease->lock);
 	if (held)
-		queue_work(system_unbound_wq, &lease->release);
+		queue_work(sffs_lease_wq, &lease->release);
 	return !READ_ONCE(lease->failed);
 }
 
@@ -193,7 +212,7 @@ void sffs_lease_fail(struct sffs_lease *lease)
 	spin_lock_irq(&lease->lock);
 	WRITE_ONCE(lease->failed, true);
 	spin_unlock_irq(&lease->lock);
-	queue_work(system_unbound_wq, &lease->release);
+	queue_work(sffs_lease_wq, &lease->release);
 }
 
 /* Nothing is held any more, and the lease may be freed: all gates are closed. */
@@ -220,6 +239,7 @@ static void sffs_gate_submit(struct bio *bio)
 	struct sffs_gate *gate = bio->bi_bdev->bd_disk->private_data;
 	enum sffs_gate_mode mode;
 
+	sffs_gate_moved(gate);
 	if (!op_is_write(bio_op(bio))) {
 		sffs_gate_below(gate, bio);
 		return;
@@ -360,6 +380,12 @@ void sffs_gate_close(struct sffs_gate *gate)
 	del_gendisk(gate->disk);
 	asv_bdev_close(&gate->lower);
 	put_disk(gate->disk);
+}
+
+/* Keep the time, CLOCK_BOOTTIME, of the last bio that was sent or the last write that ended. */
+void sffs_gate_watch(struct sffs_gate *gate, u64 *progress)
+{
+	gate->progress = progress;
 }
 
 struct block_device *sffs_gate_bdev(struct sffs_gate *gate)
@@ -511,9 +537,16 @@ int sffs_gate_init(void)
 	sffs_gate_cache = KMEM_CACHE(sffs_gate_bio, 0);
 	if (!sffs_gate_cache)
 		return -ENOMEM;
+	err = -ENOMEM;
+	sffs_lease_wq = alloc_workqueue("sffs_lease", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	if (!sffs_lease_wq)
+		goto destroy_cache;
 	err = mempool_init_slab_pool(&sffs_gate_pool, reserve, sffs_gate_cache);
-	if (err)
-		kmem_cache_destroy(sffs_gate_cache);
+	if (!err)
+		return 0;
+	destroy_workqueue(sffs_lease_wq);
+destroy_cache:
+	kmem_cache_destroy(sffs_gate_cache);
 	return err;
 }
 
@@ -524,5 +557,6 @@ void sffs_gate_exit(void)
 	for_each_possible_cpu(cpu)
 		mempool_free(per_cpu(sffs_gate_spare, cpu), &sffs_gate_pool);
 	mempool_exit(&sffs_gate_pool);
+	destroy_workqueue(sffs_lease_wq);
 	kmem_cache_destroy(sffs_gate_cache);
 }

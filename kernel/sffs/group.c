@@ -38,7 +38,7 @@ static void sffs_group_init(struct sffs_group_info *g, struct sffs_sb_info *sbi,
 	mutex_init(&g->mutex);
 	spin_lock_init(&g->busy_lock);
 	g->number = n;
-	g->doubt = sbi->doubt;
+	INIT_LIST_HEAD(&g->reclaim_entry);
 	g->busy = RB_ROOT;
 	g->longest = U32_MAX;
 	left = blocks - sffs_group_start(g);
@@ -167,6 +167,7 @@ int sffs_group_reload(struct sffs_group_info *g)
 		g->unmapped = le32_to_cpu(gh->unmapped_blocks);
 		g->free_inodes = le32_to_cpu(gh->free_inodes);
 		g->chunks = le32_to_cpu(gh->chunks);
+		g->crashes = le32_to_cpu(gh->crashes);
 		WRITE_ONCE(g->loaded, true);
 	} else {
 		sffs_damage(g->lock.sbi->sb, bh->b_blocknr, "impossible counts of group %u",
@@ -429,6 +430,7 @@ static void sffs_busy_release(struct sffs_sb_info *sbi, struct sffs_busy *b)
 	if (b->meta)
 		clean_bdev_aliases(sbi->bdev, sffs_group_start(g) + b->start, b->count);
 	sffs_busy_unhold(g, b);
+	sffs_reclaim_note(g, b->start, b->start + b->count);
 	kfree(b);
 }
 
@@ -481,7 +483,7 @@ int sffs_commit_freed(struct sffs_sb_info *sbi)
 	if (any)
 		tid = list_last_entry(&sbi->freed, struct sffs_busy, list)->tid;
 	spin_unlock(&sbi->free_lock);
-	err = jbd2_journal_force_commit(sbi->journal);
+	err = any ? jbd2_journal_force_commit(sbi->journal) : 0;
 	if (err)
 		return err;
 	while (any && sffs_freed_before(sbi, tid) && !is_journal_aborted(sbi->journal))

@@ -78,6 +78,7 @@ static void sffs_growth_fill(const struct sffs_growth *gr, u32 n, struct sffs_gr
 	gh->h.owner = cpu_to_le64(n);
 	gh->blocks = cpu_to_le32(blocks);
 	gh->free_blocks = cpu_to_le32(blocks - used);
+	gh->crashes = cpu_to_le32(sbi->crashes);
 	for (k = 0; k < sbi->bitmap_blocks; k++) {
 		u32 first = max(k * SFFS_BITMAP_BITS, used);
 		u32 end = min((k + 1) * SFFS_BITMAP_BITS, blocks);
@@ -257,6 +258,7 @@ int sffs_grow(struct super_block *sb, u64 *blocks)
 {
 	struct sffs_growth gr = { .sbi = SFFS_SB(sb) };
 	struct sffs_sb_info *sbi = gr.sbi;
+	u32 last;
 	int err;
 
 	if (mutex_lock_killable(&sbi->grow_mutex))
@@ -271,7 +273,9 @@ int sffs_grow(struct super_block *sb, u64 *blocks)
 	      sffs_growth_commit(&gr);
 	if (err)
 		goto unlock;
+	last = sbi->nr_groups - 1;
 	sffs_groups_publish(sbi, gr.groups, gr.blocks);
+	sffs_reclaim_note(sffs_group(sbi, last), 0, sffs_group(sbi, last)->blocks);
 	err = jbd2_journal_force_commit(sbi->journal);
 	if (err)
 		goto unlock;

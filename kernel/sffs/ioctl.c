@@ -152,6 +152,44 @@ static int sffs_ioc_trim(struct file *file, struct fstrim_range __user *arg)
 	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : 0;
 }
 
+static int sffs_ioc_reclaim(struct file *file, struct sffs_reclaim_group __user *arg)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(file_inode(file)->i_sb);
+	struct sffs_reclaim_group group;
+	struct fstrim_range range = { };
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&group, arg, sizeof(group)))
+		return -EFAULT;
+	group.groups = sffs_nr_groups(sbi);
+	if (group.group >= group.groups)
+		return -EINVAL;
+	range.start = sffs_group_start(sffs_group(sbi, group.group)) << SFFS_BLOCK_SHIFT;
+	range.len = 1ULL << (sbi->group_shift + SFFS_BLOCK_SHIFT);
+	err = sffs_trim(file, &range);
+	group.bytes = range.len;
+	return err ?: copy_to_user(arg, &group, sizeof(group)) ? -EFAULT : 0;
+}
+
+static int sffs_ioc_set_reclaim(struct file *file, const u32 __user *arg)
+{
+	u32 rate;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(rate, arg))
+		return -EFAULT;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = sffs_reclaim_set_rate(file_inode(file)->i_sb, rate);
+	mnt_drop_write_file(file);
+	return err;
+}
+
 /* A file by its number, as for an NFS handle, or the file itself. */
 static struct inode *sffs_ioc_inode(struct file *file, u64 ino)
 {
@@ -203,6 +241,10 @@ long sffs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return sffs_ioc_trim(file, argp);
 	case SFFS_IOC_GROW:
 		return sffs_ioc_grow(file, argp);
+	case SFFS_IOC_RECLAIM:
+		return sffs_ioc_reclaim(file, argp);
+	case SFFS_IOC_SET_RECLAIM:
+		return sffs_ioc_set_reclaim(file, argp);
 	case SFFS_IOC_GET_OWNER:
 		return sffs_ioc_get_owner(file, argp);
 	case SFFS_IOC_TAKE_OWNER:

@@ -442,8 +442,7 @@ enum sffs_ats_result sffs_cmd_run(struct sffs_lun *lun, struct sffs_cmd *cmd)
 void sffs_lun_conflict(struct sffs_lun *lun)
 {
 	WRITE_ONCE(lun->conflict, true);
-	if (lun->on_conflict)
-		queue_work(system_unbound_wq, lun->on_conflict);
+	sffs_conflict(&lun->on_conflict);
 }
 
 /* Remember what a unit attention told, for whoever keeps the lease. */

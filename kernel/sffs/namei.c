@@ -212,7 +212,8 @@ static int sffs_make_quota(struct sffs_make *mk)
 		from_kgid(sb->s_user_ns, gid),
 		dir->flags & SFFS_INODE_PROJINHERIT ? dir->project : 0,
 	};
-	s64 blocks = 0;
+	/* A long target has a block. */
+	s64 blocks = mk->target && strlen(mk->target) > SFFS_INODE_AREA;
 	int err = sffs_quota_check(sb, ids, &blocks, 1);
 
 	return err || !mk->dentry ? err : sffs_dir_may_add(mk->dir, &mk->dentry->d_name);

@@ -161,7 +161,8 @@ static int sffs_put_space(struct sk_buff *skb, struct netlink_callback *cb,
 			    nla_put_u64_64bit(skb, SFFS_A_FREE, free_blocks, SFFS_A_PAD) ||
 			    nla_put_u64_64bit(skb, SFFS_A_UNMAPPED, unmapped, SFFS_A_PAD) ||
 			    nla_put_u64_64bit(skb, SFFS_A_PENDING, sffs_pending_blocks(sbi),
-					      SFFS_A_PAD));
+					      SFFS_A_PAD) ||
+			    nla_put_u32(skb, SFFS_A_RECLAIM, READ_ONCE(sbi->reclaim_rate)));
 }
 
 static int sffs_dump_space(struct sk_buff *skb, struct netlink_callback *cb)

@@ -44,7 +44,7 @@ static bool sffs_node_credit(struct sffs_node *node, u64 submitted)
 
 	if (!sffs_lease_renew(&sbi->lease, end - node->gate_margin, end))
 		return false;
-	mod_delayed_work(system_highpri_wq, &node->expire,
+	mod_delayed_work(sffs_lease_wq, &node->expire,
 			 end > now ? nsecs_to_jiffies(end - now) + 1 : 0);
 	return true;
 }
@@ -59,7 +59,7 @@ static void sffs_node_expire(struct work_struct *work)
 		sffs_shutdown(sbi->sb, "the lease has ended: the LUN could not be reached in time");
 		break;
 	default:
-		mod_delayed_work(system_highpri_wq, &node->expire, HZ / 10);
+		mod_delayed_work(sffs_lease_wq, &node->expire, HZ / 10);
 		break;
 	}
 }
@@ -103,9 +103,19 @@ int sffs_node_renew(struct sffs_node *node)
 	return err;
 }
 
+/* One that recovers and gets stuck is not to keep the others from it: "Recovery" 3. */
+static void sffs_node_check_progress(struct sffs_node *node)
+{
+	u64 progress = READ_ONCE(node->progress), now = ktime_get_boottime_ns();
+
+	if (progress && now > progress && now - progress >= node->lease_ns)
+		sffs_shutdown(node->sbi->sb, "its recovery of a dead host got stuck");
+}
+
 /* What else there is to do at each heartbeat */
 static void sffs_node_look(struct sffs_node *node)
 {
+	sffs_node_check_progress(node);
 	sffs_fence_check(node, node->keys);
 	if (!sffs_watch_scan(node) && READ_ONCE(node->mounted))
 		queue_work(system_unbound_wq, &node->recover);
@@ -188,10 +198,82 @@ static int sffs_node_choose(struct sffs_node *node, u32 *slot, struct sffs_slot_
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(order); i++)
-		for (*slot = 0; *slot < node->sbi->slots; ++*slot)
+		for (*slot = 0; *slot < node->slots; ++*slot)
 			if (sffs_watch_verdict(node, *slot, rec) == order[i])
 				return 0;
 	return -EBUSY;
+}
+
+static bool sffs_node_is_local(const struct sffs_slot_record *rec)
+{
+	return rec->state == SFFS_SLOT_LIVE && (le32_to_cpu(rec->flags) & SFFS_SLOTF_LOCAL);
+}
+
+/*
+ * What keeps this node waiting, or out: a local mount that is alive, else a slot of which
+ * nothing is known. Before the claim (@own is U32_MAX) only slots of local mounts count.
+ */
+static enum sffs_verdict sffs_node_others(struct sffs_node *node, u32 own, u32 *who,
+					  struct sffs_slot_record *rec)
+{
+	enum sffs_verdict v, worst = SFFS_WATCH_FREE;
+	struct sffs_slot_record seen;
+	u32 slot;
+
+	for (slot = 0; slot < node->slots && worst != SFFS_WATCH_ALIVE; slot++) {
+		v = sffs_watch_verdict(node, slot, &seen);
+		if (slot == own || v == worst ||
+		    (v == SFFS_WATCH_ALIVE ? !sffs_node_is_local(&seen) :
+		     v != SFFS_WATCH_UNKNOWN || (own == U32_MAX && !sffs_node_is_local(&seen))))
+			continue;
+		worst = v;
+		*who = slot;
+		*rec = seen;
+	}
+	return worst;
+}
+
+/*
+ * No local mount may be there: asked before the first command that changes anything, for it
+ * has no key and looks for none, and after the claim (of @own) once more: of two that claim,
+ * each sees the other then. After the claim it is also settled who lives and who is dead,
+ * for a lock of the dead is had after their recovery.
+ */
+static int sffs_node_settle(struct sffs_node *node, u32 own, struct fs_context *fc)
+{
+	u64 until = ktime_get_boottime_ns() + 2 * node->lease_ns;
+	struct sffs_sb_info *sbi = node->sbi;
+	struct sffs_slot_record rec;
+	bool told = false;
+	u32 slot;
+
+	for (;;) {
+		int err = sffs_watch_scan(node);
+		enum sffs_verdict v = sffs_node_others(node, own, &slot, &rec);
+
+		if (!err && v == SFFS_WATCH_ALIVE) {
+			errorf(fc, "host %.63s has the volume mounted with -o local (slot %u)",
+			       rec.host, slot);
+			return -EBUSY;
+		}
+		if (!err && v != SFFS_WATCH_UNKNOWN)
+			return 0;
+		if (sffs_is_shutdown(sbi))
+			return -EIO;
+		if (ktime_get_boottime_ns() >= until) {
+			if (err)
+				errorf(fc, "the slots cannot be read (error %d)", err);
+			else
+				errorf(fc, "nothing is known of slot %u; run fsck.sffs", slot);
+			return -EIO;
+		}
+		if (!err && !told)
+			pr_info("%s: waiting to see whether host %.63s (slot %u) is alive\n",
+				sbi->sb->s_id, rec.host, slot);
+		told = told || !err;
+		if (msleep_interruptible(SFFS_JOIN_POLL_MS))
+			return -EINTR;
+	}
 }
 
 static int sffs_node_fence(struct sffs_node *node, u32 slot, const struct sffs_slot_record *rec,
@@ -254,6 +336,10 @@ static int sffs_node_take(struct sffs_node *node, struct fs_context *fc)
 	int i = 0, err;
 	u32 slot;
 
+	/* Not even a key is registered beside a mount that does without. */
+	err = sffs_node_settle(node, U32_MAX, fc);
+	if (err)
+		return err;
 	for (;;) {
 		err = sffs_watch_scan(node);
 		if (!err)
@@ -267,12 +353,12 @@ static int sffs_node_take(struct sffs_node *node, struct fs_context *fc)
 		if (err == -EAGAIN)
 			continue;
 		if (ktime_get_boottime_ns() >= until) {
-			errorf(fc, "all %u slots are in use; tune.sffs makes more", sbi->slots);
+			errorf(fc, "all %u slots are in use; tune.sffs makes more", node->slots);
 			return -EBUSY;
 		}
 		if (!told)
 			pr_info("%s: all %u slots are taken; waiting to see whether a host died\n",
-				sbi->sb->s_id, sbi->slots);
+				sbi->sb->s_id, node->slots);
 		told = true;
 		if (msleep_interruptible(SFFS_JOIN_POLL_MS))
 			return -EINTR;
@@ -291,7 +377,9 @@ static struct sffs_node *sffs_node_new(struct sffs_sb_info *sbi, dev_t dev)
 
 	if (!node)
 		return NULL;
-	node->region = kmalloc(sbi->slots << sbi->sector_shift, GFP_KERNEL);
+	node->slots = sbi->slots;
+	node->sector_shift = sbi->sector_shift;
+	node->region = kmalloc(node->slots << node->sector_shift, GFP_KERNEL);
 	node->keys = sffs_fence_buffer(GFP_KERNEL);
 	if (!node->region || !node->keys) {
 		kfree(node->region);
@@ -308,6 +396,7 @@ static struct sffs_node *sffs_node_new(struct sffs_sb_info *sbi, dev_t dev)
 	node->first = le64_to_cpu(raw->heartbeat_block) *
 		      sffs_sectors_per_block(sbi->sector_shift);
 	spin_lock_init(&node->lock);
+	mutex_init(&node->scan);
 	INIT_DELAYED_WORK(&node->expire, sffs_node_expire);
 	INIT_WORK(&node->recover, sffs_recover_work);
 	INIT_WORK(&node->conflict, sffs_fence_conflict);
@@ -337,36 +426,16 @@ static int sffs_node_open_lun(struct sffs_sb_info *sbi, struct fs_context *fc)
 	return err;
 }
 
-/* Know who lives and who is dead: a lock of the dead is had after their recovery. */
-static int sffs_node_settle(struct sffs_node *node, struct fs_context *fc)
+/* A dead slot that is not in @done yet; node->slots: there is none */
+static u32 sffs_node_next_dead(struct sffs_node *node, u64 done)
 {
-	u64 until = ktime_get_boottime_ns() + 2 * node->lease_ns;
-	struct sffs_sb_info *sbi = node->sbi;
-	struct sffs_slot_record rec;
-	bool told = false;
 	u32 slot;
 
-	for (slot = 0; slot < sbi->slots; slot++) {
-		enum sffs_verdict v;
-
-		if (slot == sbi->slot)
-			continue;
-		while ((v = sffs_watch_verdict(node, slot, &rec)) == SFFS_WATCH_UNKNOWN) {
-			if (sffs_is_shutdown(sbi))
-				return -EIO;
-			if (!told)
-				pr_info("%s: waiting to see whether host %.63s (slot %u) is alive\n",
-					sbi->sb->s_id, rec.host, slot);
-			told = true;
-			if (ktime_get_boottime_ns() >= until) {
-				errorf(fc, "nothing is known of slot %u; run fsck.sffs", slot);
-				return -EIO;
-			}
-			if (msleep_interruptible(SFFS_JOIN_POLL_MS))
-				return -EINTR;
-		}
-	}
-	return 0;
+	for (slot = 0; slot < node->slots; slot++)
+		if (slot != node->sbi->slot && !(done & BIT_ULL(slot)) &&
+		    sffs_watch_verdict(node, slot, NULL) == SFFS_WATCH_DEAD)
+			break;
+	return slot;
 }
 
 /* Replay what the dead left. What they deleted halfway is for sffs_slot_take(). */
@@ -385,15 +454,22 @@ static int sffs_node_recover_dead(struct sffs_node *node, u64 *dead)
 		WRITE_ONCE(node->state, SFFS_SLOT_LIVE);
 		*dead |= BIT_ULL(sbi->slot);
 	}
-	for (slot = 0; slot < sbi->slots; slot++) {
-		if (slot == sbi->slot || sffs_watch_verdict(node, slot, NULL) != SFFS_WATCH_DEAD)
+	/* What one of them was recovering when it died is to be had when it is taken. */
+	for (;;) {
+		err = sffs_watch_scan(node);
+		if (err)
+			return err;
+		slot = sffs_node_next_dead(node, *dead);
+		if (slot == node->slots)
+			return 0;
+		err = sffs_recover_take(node, slot);
+		if (err == -EAGAIN)	/* another node recovers it */
 			continue;
-		err = sffs_recover_take(node, slot) ?: sffs_recover_journal(node, slot);
+		err = err ?: sffs_recover_journal(node, slot);
 		if (err)
 			return err;
 		*dead |= BIT_ULL(slot);
 	}
-	return 0;
 }
 
 /**
@@ -427,8 +503,8 @@ int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64
 	if (err)
 		return err;
 	node->thread = kthread_run(sffs_heartbeat_thread, node, "sffs_hb/%.8s", sb->s_id);
-	sbi->lun->on_conflict = &node->conflict;
-	sbi->lease.on_conflict = &node->conflict;
+	WRITE_ONCE(sbi->lun->on_conflict, &node->conflict);
+	WRITE_ONCE(sbi->lease.on_conflict, &node->conflict);
 	if (IS_ERR(node->thread)) {
 		err = PTR_ERR(node->thread);
 		node->thread = NULL;
@@ -438,7 +514,7 @@ int sffs_node_join(struct super_block *sb, dev_t dev, struct fs_context *fc, u64
 		pr_warn("%s: mounted without fencing: a host that was frozen, or whose writes wait in a queue, may damage the volume after its lease\n",
 			sb->s_id);
 	pr_info("%s: slot %u, incarnation %u\n", sb->s_id, sbi->slot, sbi->incarnation);
-	err = sffs_node_settle(node, fc);
+	err = sffs_node_settle(node, sbi->slot, fc);
 	if (!err)
 		err = sffs_node_recover_dead(node, dead);
 	return err ?: sffs_locks_start(sbi);
@@ -528,13 +604,11 @@ void sffs_node_leave(struct sffs_sb_info *sbi)
 	struct sffs_node *node = sbi->node;
 
 	if (node && !node->left) {
-		node->left = true;
+		WRITE_ONCE(node->left, true);
 		sffs_node_quiesce(sbi);
 		if (node->thread)
 			kthread_stop(node->thread);
 		cancel_work_sync(&node->recover);
-		sbi->lease.on_conflict = NULL;
-		sbi->lun->on_conflict = NULL;
 		cancel_work_sync(&node->conflict);
 		if (node->clean && !sffs_is_shutdown(sbi))
 			sffs_node_free(node);
@@ -561,6 +635,8 @@ void sffs_node_exit(struct sffs_sb_info *sbi)
 
 	if (!node)
 		return;
+	/* The gate is closed: nobody begins it any more. */
+	sbi->lease.on_conflict = NULL;
 	cancel_work_sync(&node->conflict);
 	sbi->node = NULL;
 	kfree(node->keys);

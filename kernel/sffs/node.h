@@ -15,18 +15,21 @@
  * @SFFS_WATCH_FREE: nobody is there
  * @SFFS_WATCH_ALIVE: its record changed while it was watched
  * @SFFS_WATCH_DEAD: it stood still for a lease and the margin, or its recoverer is over
+ * @SFFS_WATCH_LEFT: its recoverer is dead, and has to be taken first
  */
 enum sffs_verdict {
 	SFFS_WATCH_UNKNOWN,
 	SFFS_WATCH_FREE,
 	SFFS_WATCH_ALIVE,
 	SFFS_WATCH_DEAD,
+	SFFS_WATCH_LEFT,
 };
 
 /**
  * struct sffs_watch - a slot as this node sees it
  * @rec: the record that was read last
  * @since: completion of the first READ that saw this image
+ * @updated: when an ATS told what it is: a READ sent before that does not count
  * @valid: @rec was read and is in order
  * @changed: it was seen to change since it was first read
  * @verdict: what follows
@@ -34,6 +37,7 @@ enum sffs_verdict {
 struct sffs_watch {
 	struct sffs_slot_record rec;
 	u64 since;
+	u64 updated;
 	bool valid;
 	bool changed;
 	enum sffs_verdict verdict;
@@ -50,18 +54,22 @@ struct sffs_watch {
  * @watch_margin: D
  * @first: sector of slot 0's record
  * @dev: the volume's device
- * @region: memory for all slot records; that of @thread, or, before it runs, of the mount
- * @keys: memory for the keys; as @region
- * @ats: the operation that renews the slot; as @region
+ * @slots: their number; as the super block had it when the node came, whatever it has now
+ * @sector_shift: as @slots
+ * @scan: covers @region
+ * @region: memory for all slot records
+ * @keys: memory for the keys; that of @thread, or, before it runs, of the mount
+ * @ats: the operation that renews the slot; as @keys
  * @lock: covers @rec and @watch
  * @rec: the own record as it is on the volume; changed by the one task that renews
  * @watch: by slot
  * @state: what the next renewal says
  * @conflict: looks into a command that was refused for want of a key
+ * @progress: when the recovery of a journal last got on, CLOCK_BOOTTIME; 0: there is none
  * @no_aptpl: the target does not keep keys over a loss of its power
  * @key: key for PERSISTENT RESERVE, 0: none
  * @clean: the journal is empty, and the slot may be freed
- * @left: sffs_node_leave() was here
+ * @left: sffs_node_leave() was here: @conflict looks at nothing any more
  * @mounted: the mount is complete: what dies from now on is recovered at once
  */
 struct sffs_node {
@@ -70,12 +78,16 @@ struct sffs_node {
 	struct delayed_work expire;
 	struct work_struct recover;
 	struct work_struct conflict;
+	u64 progress;
 	bool no_aptpl;
 	u64 lease_ns;
 	u64 gate_margin;
 	u64 watch_margin;
 	u64 first;
 	dev_t dev;
+	u32 slots;
+	unsigned int sector_shift;
+	struct mutex scan;	/* see above */
 	void *region;
 	u8 *keys;
 	struct sffs_ats *ats;

@@ -22,8 +22,10 @@
  * stretches under way, and keeps new ones from being chosen for a second.
  *
  * A block that is allocated loses its `unmapped` bit in that transaction. If the data comes to
- * the device and the transaction does not, because of a crash, the bit is still set but wrong:
- * so after a crash fstrim does not believe it (@doubt), once for each group.
+ * the device and the transaction does not, because of a crash, the bit is still set but wrong.
+ * So the super block counts crashes, and a group's header says as of which of them its bits
+ * are right: if that is not the last, fstrim does not believe them (@doubt), and when it has
+ * passed over nothing of the group they are right again.
  */
 #include <linux/fs.h>
 #include <linux/math64.h>
@@ -40,6 +42,15 @@
 
 /* An allocation that found no space keeps reclaim from choosing more. */
 #define SFFS_RECLAIM_PAUSE	HZ
+
+/* In the background: what is freed within such a time is joined; a mount has better to do. */
+#define SFFS_RECLAIM_JOIN	(2 * HZ)
+#define SFFS_RECLAIM_MOUNT	(5 * HZ)
+
+/* And rests in milliseconds: after a group, after an error, and the longest one. */
+#define SFFS_RECLAIM_REST	50
+#define SFFS_RECLAIM_RETRY	10000
+#define SFFS_RECLAIM_REST_MAX	3600000
 
 /**
  * struct sffs_stretch - whole units that are being unmapped
@@ -62,6 +73,8 @@ struct sffs_stretch {
  * @room: blocks that may still be chosen
  * @doubt: `unmapped` bits are not believed
  * @full: there is no more room
+ * @busy: something was passed over because it is on its way to be free or unmapped
+ * @scarce: something was passed over because there is hardly any free space
  * @nr: stretches in @stretch
  * @bitmaps: bitmap blocks that they are in
  * @last_bitmap: number of the last one
@@ -79,6 +92,8 @@ struct sffs_reclaim {
 	u32 room;
 	bool doubt;
 	bool full;
+	bool busy;
+	bool scarce;
 	u32 nr;
 	u32 bitmaps;
 	u32 last_bitmap;
@@ -257,6 +272,7 @@ static int sffs_reclaim_collect(struct sffs_reclaim *r, u32 *pos, u32 end)
 			from = start;
 			to = stop;
 			sffs_busy_trim(r->g, &from, &to);
+			r->busy |= from > start || to < stop;
 			start = to;
 			err = from < to ? sffs_reclaim_run(r, from, to, pos) : 0;
 			if (err)
@@ -281,6 +297,7 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	avail -= min(avail, sffs_group_kept(g));
 	r->room = min(r->room, max(avail / 2, min(avail, sffs_unit_blocks(&r->units))));
 	if (!avail || (g->free == g->unmapped && !r->doubt)) {
+		r->scarce |= g->free != g->unmapped || r->doubt;
 		*pos = end;
 		err = 0;
 		goto unlock;
@@ -290,10 +307,14 @@ static int sffs_reclaim_look(struct sffs_reclaim *r, u32 *pos, u32 end)
 	if (err)
 		goto unlock;
 	r->gh = (struct sffs_group *)bh->b_data;
+	/* Never what is the group's own, whatever a bitmap says. */
+	*pos = max(*pos, SFFS_GROUP_BITMAP + g->lock.sbi->bitmap_blocks);
 	err = sffs_reclaim_collect(r, pos, min(end, g->blocks));
 	/* All of it, or there is not even room for one unit. */
-	if (!err && (!r->full || !r->nr))
+	if (!err && (!r->full || !r->nr)) {
+		r->scarce |= r->full;
 		*pos = end;
+	}
 	r->gh = NULL;
 	brelse(bh);
 	brelse(r->bh);
@@ -506,16 +527,323 @@ static int sffs_reclaim_paused(struct sffs_sb_info *sbi)
 	return 0;
 }
 
+/* ---- In the background ---- */
+
+static bool sffs_reclaim_due(const struct sffs_sb_info *sbi)
+{
+	return sbi->reclaim_on && (!list_empty(&sbi->reclaim_groups) ||
+				   sbi->reclaim_first < sffs_nr_groups(sbi));
+}
+
+/* The work runs after @delay at the earliest, and not before the rate allows it. */
+static unsigned long sffs_reclaim_delay(const struct sffs_sb_info *sbi, unsigned long delay)
+{
+	unsigned long now = jiffies;
+
+	return time_after(sbi->reclaim_next, now + delay) ? sbi->reclaim_next - now : delay;
+}
+
+static void sffs_reclaim_queue(struct sffs_sb_info *sbi, unsigned long delay)
+{
+	lockdep_assert_held(&sbi->free_lock);
+	if (sffs_reclaim_due(sbi))
+		queue_delayed_work(system_unbound_wq, &sbi->reclaim_work,
+				   sffs_reclaim_delay(sbi, delay));
+}
+
+/* The same for the work itself, whatever others have asked for while it ran. */
+static void sffs_reclaim_requeue(struct sffs_sb_info *sbi, unsigned long delay)
+{
+	spin_lock(&sbi->free_lock);
+	sbi->reclaim_next = jiffies + delay;
+	if (sffs_reclaim_due(sbi))
+		mod_delayed_work(system_unbound_wq, &sbi->reclaim_work, delay);
+	spin_unlock(&sbi->free_lock);
+}
+
+static void sffs_reclaim_list(struct sffs_group_info *g, u32 start, u32 end)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+
+	lockdep_assert_held(&sbi->free_lock);
+	if (list_empty(&g->reclaim_entry)) {
+		list_add_tail(&g->reclaim_entry, &sbi->reclaim_groups);
+		g->reclaim_start = start;
+		g->reclaim_end = end;
+	} else {
+		g->reclaim_start = min(g->reclaim_start, start);
+		g->reclaim_end = max(g->reclaim_end, end);
+	}
+}
+
+/**
+ * sffs_reclaim_note() - a part of a group may have something to give back
+ * @g: the group
+ * @start: first block of the part, in the group
+ * @end: behind the last one
+ *
+ * Context: any task; does not sleep.
+ */
+void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+
+	spin_lock(&sbi->free_lock);
+	sffs_reclaim_list(g, start, end);
+	sffs_reclaim_queue(sbi, SFFS_RECLAIM_JOIN);
+	spin_unlock(&sbi->free_lock);
+}
+
+/* A part that was not, or not wholly, given back. */
+static void sffs_reclaim_put_back(struct sffs_group_info *g, u32 start, u32 end)
+{
+	spin_lock(&g->lock.sbi->free_lock);
+	sffs_reclaim_list(g, start, end);
+	spin_unlock(&g->lock.sbi->free_lock);
+}
+
+/* What was noted; when there is nothing, what the last mounts did not come to. */
+static struct sffs_group_info *sffs_reclaim_next(struct sffs_sb_info *sbi, u32 *start, u32 *end)
+{
+	struct sffs_group_info *g;
+
+	spin_lock(&sbi->free_lock);
+	g = list_first_entry_or_null(&sbi->reclaim_groups, struct sffs_group_info, reclaim_entry);
+	if (g) {
+		list_del_init(&g->reclaim_entry);
+		*start = g->reclaim_start;
+		*end = g->reclaim_end;
+	} else if (sbi->reclaim_first < sffs_nr_groups(sbi)) {
+		g = sffs_group(sbi, sbi->reclaim_first++);
+		*start = 0;
+		*end = READ_ONCE(g->blocks);
+	}
+	spin_unlock(&sbi->free_lock);
+	return g;
+}
+
+/* Some of a part of a group; for how long there is then to be a rest, in milliseconds. */
+static u64 sffs_reclaim_part(struct sffs_reclaim *r, u32 rate, u32 start, u32 end)
+{
+	struct sffs_sb_info *sbi = r->g->lock.sbi;
+	u32 unit, at;
+	u64 bytes = 0;
+	int err;
+
+	sffs_gate_units(sbi->gate, &r->units);
+	unit = sffs_unit_blocks(&r->units);
+	/* At most what the rate gives in half a second. */
+	r->room = rate == SFFS_RECLAIM_HIGH ? SFFS_RECLAIM_BLOCKS :
+		  clamp(rate / 8, unit, max(unit, SFFS_RECLAIM_BLOCKS));
+	/* A unit that begins or ends outside of what was freed. */
+	at = start - min(start, unit - 1);
+	end = min(end + unit - 1, READ_ONCE(r->g->blocks));
+	err = sffs_reclaim_some(r, &at, end, &bytes);
+	if (err == -EFSCORRUPTED || err == -EOPNOTSUPP)
+		return SFFS_RECLAIM_REST;
+	if (err || r->scarce) {
+		sffs_reclaim_put_back(r->g, start, end);
+		return err ? SFFS_RECLAIM_RETRY : 10 * SFFS_RECLAIM_REST;
+	}
+	if (at < end)
+		sffs_reclaim_put_back(r->g, at, end);
+	if (rate == SFFS_RECLAIM_HIGH)
+		return at < end ? 0 : SFFS_RECLAIM_REST;
+	return max_t(u64, div_u64(bytes, rate), at < end ? 0 : SFFS_RECLAIM_REST);
+}
+
+static u64 sffs_reclaim_step(struct sffs_sb_info *sbi, u32 rate)
+{
+	struct sffs_reclaim *r = kvzalloc(sizeof(*r), GFP_NOFS);
+	u64 rest = SFFS_RECLAIM_REST;
+	u32 start, end;
+
+	if (!r)
+		return SFFS_RECLAIM_RETRY;
+	r->g = sffs_reclaim_next(sbi, &start, &end);
+	if (r->g)
+		rest = sffs_reclaim_part(r, rate, start, end);
+	kvfree(r);
+	return rest;
+}
+
+void sffs_reclaim_work(struct work_struct *work)
+{
+	struct sffs_sb_info *sbi = container_of(to_delayed_work(work), struct sffs_sb_info,
+						reclaim_work);
+	u32 rate = READ_ONCE(sbi->reclaim_rate);
+	u64 rest = SFFS_RECLAIM_REST;
+	struct sffs_units units;
+
+	sffs_gate_units(sbi->gate, &units);
+	if (!rate || !units.max || sffs_is_shutdown(sbi))
+		return;
+	if (time_after_eq(jiffies, READ_ONCE(sbi->reclaim_pause)) &&
+	    sb_start_intwrite_trylock(sbi->sb)) {
+		rest = sffs_reclaim_step(sbi, rate);
+		sb_end_intwrite(sbi->sb);
+	}
+	sffs_reclaim_requeue(sbi, msecs_to_jiffies(min_t(u64, rest, SFFS_RECLAIM_REST_MAX)));
+}
+
+/**
+ * sffs_reclaim_start() - the mount can be written: give back in the background
+ * @sbi: the mount
+ *
+ * The first time, on a mount that is alone, also what earlier ones did not come to. Where
+ * other hosts work that would take all groups away from them; fstrim does it there.
+ */
+void sffs_reclaim_start(struct sffs_sb_info *sbi)
+{
+	struct sffs_units units;
+
+	sffs_gate_units(sbi->gate, &units);
+	if (!units.max)
+		pr_info("%s: the device does not take UNMAP: freed space stays with it\n",
+			sbi->sb->s_id);
+	spin_lock(&sbi->free_lock);
+	if (!sbi->local)
+		sbi->reclaim_first = max(sbi->reclaim_first, sffs_nr_groups(sbi));
+	sbi->reclaim_on = true;
+	sffs_reclaim_queue(sbi, SFFS_RECLAIM_MOUNT);
+	spin_unlock(&sbi->free_lock);
+}
+
+/* It cannot, or not much longer. Context: waits for what is under way. */
+void sffs_reclaim_stop(struct sffs_sb_info *sbi)
+{
+	spin_lock(&sbi->free_lock);
+	sbi->reclaim_on = false;
+	spin_unlock(&sbi->free_lock);
+	cancel_delayed_work_sync(&sbi->reclaim_work);
+}
+
+/*
+ * Change a field of the super block. Context: sleeps; takes its cluster lock. Returns 0 when
+ * that is on the disk.
+ */
+static int sffs_reclaim_store(struct sffs_sb_info *sbi, __le32 *field, u32 value)
+{
+	struct sffs_lock *lock = &sbi->fixed[SFFS_FIXED_SUPER];
+	int err = sffs_lock(lock, SFFS_LOCK_EXCLUSIVE), err2;
+	struct sffs_tx tx;
+
+	if (err)
+		return err;
+	sffs_tx_init(&tx, sbi->sb);
+	tx.quota_sync = true;
+	err = sffs_tx_start(&tx, 1);
+	if (err)
+		goto unlock;
+	err = sffs_tx_access(&tx, sbi->super_bh);
+	if (!err) {
+		*field = cpu_to_le32(value);
+		sffs_tx_dirty(&tx, sbi->super_bh);
+	}
+	err2 = sffs_tx_stop(&tx);
+	err = err ?: err2 ?: jbd2_journal_force_commit(sbi->journal);
+unlock:
+	sffs_unlock(lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
+static struct sffs_super *sffs_reclaim_super(struct sffs_sb_info *sbi)
+{
+	return (struct sffs_super *)sbi->super_bh->b_data;
+}
+
+/**
+ * sffs_reclaim_set_rate() - change how fast freed space is given back
+ * @sb: the mount, with write access
+ * @rate: kB/s, or SFFS_RECLAIM_*
+ *
+ * Context: sleeps; takes the super block's cluster lock.
+ * Return: 0 when the setting is on the disk, or an error.
+ */
+int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	int err;
+
+	if (mutex_lock_killable(&sbi->grow_mutex))
+		return -EINTR;
+	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->reclaim_rate, rate);
+	if (!err) {
+		WRITE_ONCE(sbi->reclaim_rate, rate);
+		sffs_reclaim_requeue(sbi, 0);
+	}
+	mutex_unlock(&sbi->grow_mutex);
+	return err;
+}
+
+/**
+ * sffs_reclaim_crashed() - a host's slot is being recovered: what `unmapped` says is in doubt
+ * @sbi: the mount, with its journal
+ *
+ * The slot may be set free only after this.
+ *
+ * Context: sleeps; takes the super block's cluster lock.
+ * Return: 0 when it is on the disk, or an error.
+ */
+int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
+{
+	u32 crashes = sbi->crashes + 1;
+	int err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
+
+	if (!err)
+		WRITE_ONCE(sbi->crashes, crashes);
+	return err;
+}
+
 /* ---- fstrim ---- */
+
+/* The `unmapped` bits of a group are right again, as of so many crashes. */
+static int sffs_reclaim_sure(struct sffs_group_info *g, u32 crashes)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+	struct buffer_head *bh;
+	struct sffs_tx tx;
+	int err, err2;
+
+	err = sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	sffs_tx_init(&tx, sbi->sb);
+	tx.quota_sync = true;
+	err = sffs_tx_start(&tx, 1);
+	if (err)
+		goto unlock;
+	mutex_lock(&g->mutex);
+	bh = sffs_group_header(g);
+	err = PTR_ERR_OR_ZERO(bh);
+	if (!err) {
+		err = sffs_tx_access(&tx, bh);
+		if (!err) {
+			((struct sffs_group *)bh->b_data)->crashes = cpu_to_le32(crashes);
+			g->crashes = crashes;
+			sffs_tx_dirty(&tx, bh);
+		}
+		brelse(bh);
+	}
+	mutex_unlock(&g->mutex);
+	err2 = sffs_tx_stop(&tx);
+	err = err ?: err2;
+unlock:
+	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
 
 static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, u32 end,
 			   u64 *bytes)
 {
 	struct sffs_group_info *g = r->g;
-	bool all = !from && end >= READ_ONCE(g->blocks);
-	int err = 0;
+	u32 crashes = READ_ONCE(g->lock.sbi->crashes);
+	bool all = !from && end >= READ_ONCE(g->blocks) && r->min <= 1;
+	int err = sffs_group_load(g);
 
-	r->doubt = READ_ONCE(g->doubt);
+	r->doubt = READ_ONCE(g->crashes) != crashes;
+	r->busy = false;
+	r->scarce = false;
 	while (from < end && !err) {
 		/* Anew each time: a freeze does not have to wait for all of it. */
 		err = sffs_reclaim_paused(g->lock.sbi) ?: mnt_want_write_file(file);
@@ -523,13 +851,13 @@ static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, 
 			break;
 		r->room = SFFS_RECLAIM_BLOCKS;
 		err = sffs_reclaim_some(r, &from, end, bytes);
+		if (!err && from >= end && all && r->doubt && !r->busy && !r->scarce)
+			err = sffs_reclaim_sure(g, crashes);
 		mnt_drop_write_file(file);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
 	}
-	if (!err && all && r->min <= 1)
-		WRITE_ONCE(g->doubt, false);
 	return err;
 }
 

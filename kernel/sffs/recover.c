@@ -76,30 +76,17 @@ out:
 	return err;
 }
 
-/**
- * sffs_recover_journal() - FENCE to EMPTY
- * @node: this node, which has taken the slot
- * @slot: which
- *
- * The journal is replayed through a gate of its own with an empty cache. Every other
- * cached copy of the blocks in it is stale afterwards.
- *
- * Return: 0 or an error, after a message.
- */
-int sffs_recover_journal(struct sffs_node *node, u32 slot)
+static int sffs_recover_replay(struct sffs_node *node, u32 slot)
 {
 	struct sffs_sb_info *sbi = node->sbi;
 	struct sffs_gate *gate;
 	journal_t *journal;
 	int err;
 
-	/* All slots as they are after this one was taken: several may be over. */
-	err = sffs_watch_scan(node) ?: sffs_fence_dead(node);
-	if (err)
-		return sffs_recover_failed(node, slot, SFFS_REC_FENCE, err);
 	gate = sffs_gate_open(node->dev, true, sbi, &sbi->lease);
 	if (IS_ERR(gate))
 		return sffs_recover_failed(node, slot, SFFS_REC_REPLAY, PTR_ERR(gate));
+	sffs_gate_watch(gate, &node->progress);
 	/* Loading is REPLAY and HOME in one, with a flush; destroying is EMPTY. */
 	journal = sffs_journal_open(sbi, sffs_gate_bdev(gate), slot);
 	if (IS_ERR(journal)) {
@@ -112,6 +99,35 @@ int sffs_recover_journal(struct sffs_node *node, u32 slot)
 			pr_info("%s: replayed the journal of slot %u\n", sbi->sb->s_id, slot);
 	}
 	sffs_gate_close(gate);
+	return err;
+}
+
+/**
+ * sffs_recover_journal() - FENCE to EMPTY
+ * @node: this node, which has taken the slot
+ * @slot: which
+ *
+ * The journal is replayed through a gate of its own with an empty cache. Every other
+ * cached copy of the blocks in it is stale afterwards.
+ *
+ * The mount is shut down by the heartbeat when nothing happens for a lease.
+ *
+ * Return: 0 or an error, after a message.
+ */
+int sffs_recover_journal(struct sffs_node *node, u32 slot)
+{
+	int err;
+
+	WRITE_ONCE(node->progress, ktime_get_boottime_ns());
+	/* All slots as they are after this one was taken: several may be over. */
+	err = sffs_watch_scan(node) ?: sffs_fence_dead(node);
+	if (err) {
+		sffs_recover_failed(node, slot, SFFS_REC_FENCE, err);
+	} else {
+		WRITE_ONCE(node->progress, ktime_get_boottime_ns());
+		err = sffs_recover_replay(node, slot);
+	}
+	WRITE_ONCE(node->progress, 0);
 	return err;
 }
 
@@ -148,7 +164,8 @@ static int sffs_recover_slot(struct sffs_node *node, u32 slot)
 
 	if (err == -EAGAIN)
 		return 0;
-	return err ?: sffs_recover_journal(node, slot) ?: sffs_quota_recover(sb, slot) ?:
+	return err ?: sffs_recover_journal(node, slot) ?:
+	       sffs_reclaim_crashed(node->sbi) ?: sffs_quota_recover(sb, slot) ?:
 	       sffs_orphan_recover(sb, slot) ?: sffs_recover_free(node, slot);
 }
 
@@ -159,7 +176,7 @@ void sffs_recover_work(struct work_struct *work)
 	struct sffs_sb_info *sbi = node->sbi;
 	u32 slot;
 
-	for (slot = 0; slot < sbi->slots; slot++) {
+	for (slot = 0; slot < node->slots; slot++) {
 		if (!READ_ONCE(node->mounted) || sffs_is_shutdown(sbi))
 			return;
 		if (slot == sbi->slot || sffs_watch_verdict(node, slot, NULL) != SFFS_WATCH_DEAD)

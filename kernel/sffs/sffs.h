@@ -167,7 +167,8 @@ enum sffs_gate_mode {
  * @failed: it has ended, or the mount was shut down; never cleared
  * @held: writes that wait
  * @release: lets them go
- * @on_conflict: looks into a write that was refused for want of a key; or NULL
+ * @on_conflict: looks into a write that was refused for want of a key; NULL until there is
+ *	a node, and set once
  */
 struct sffs_lease {
 	spinlock_t lock;	/* see above */
@@ -179,6 +180,8 @@ struct sffs_lease {
 	struct work_struct *on_conflict;
 };
 
+extern struct workqueue_struct *sffs_lease_wq;
+void sffs_conflict(struct work_struct **on_conflict);
 void sffs_lease_init(struct sffs_lease *lease);
 enum sffs_gate_mode sffs_lease_mode(const struct sffs_lease *lease);
 bool sffs_lease_renew(struct sffs_lease *lease, u64 hold_at, u64 fail_at);
@@ -188,6 +191,7 @@ void sffs_lease_exit(struct sffs_lease *lease);
 struct sffs_gate *sffs_gate_open(dev_t lower, bool write, void *holder, struct sffs_lease *lease);
 struct block_device *sffs_gate_lower(struct sffs_gate *gate);
 void sffs_gate_close(struct sffs_gate *gate);
+void sffs_gate_watch(struct sffs_gate *gate, u64 *progress);
 struct block_device *sffs_gate_bdev(struct sffs_gate *gate);
 void sffs_gate_name(struct sffs_gate *gate, char *name, size_t size);
 bool sffs_gate_read_only(struct sffs_gate *gate);
@@ -235,15 +239,21 @@ void sffs_gate_exit(void);
  * @super_bh: the super block, pinned
  * @groups: by number: struct sffs_group_info
  * @group_runs: their memory
- * @grow_mutex: held while the volume grows
+ * @grow_mutex: held while the volume grows, or another field of the super block changes
  * @mounts_entry: in netlink.c's list of mounts
  * @mount_number: of the mount, in the order of mounting; never 0 once it is listed
  * @dumps: netlink dumps that look at it; a mount that ends waits for them
  * @damage_rate: of events about damage
- * @free_lock: covers @freed and @trimmed
+ * @free_lock: covers @freed, @committed, and @reclaim_on to @reclaim_next
  * @freed: extents whose freeing transaction has not been committed, oldest first
  * @committed: extents whose freeing has been committed, for @free_work
  * @free_work: makes them available again
+ * @reclaim_rate: how fast the background gives space back: kB/s, or SFFS_RECLAIM_*
+ * @reclaim_on: it may; cleared before the mount is read-only or ends
+ * @reclaim_groups: groups that may have something to give back, next one first
+ * @reclaim_first: group from which on all others may, too
+ * @reclaim_next: before that time, in jiffies, the rate wants no more
+ * @reclaim_work: the background
  * @reclaiming: callers that have stretches under way to be unmapped
  * @unheld: counts the extents that were busy and are so no longer
  * @free_wait: woken when there are none, and when freed extents have been committed
@@ -256,7 +266,7 @@ void sffs_gate_exit(void);
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
- * @doubt: a host crashed since the last mount: of groups as they are first seen
+ * @crashes: recoveries of dead slots, ever; see sffs_group_info.crashes
  * @shared: locks may be given up, so what memory has counts only under them, see cache.c
  * @periods: the last period of a lock
  * @lose: takes locks away, for tests; NULL if it does not, see lose.c
@@ -297,13 +307,13 @@ struct sffs_sb_info {
 	bool nofence;
 	bool shared;
 	bool inline_data;
-	bool doubt;
+	u32 crashes;
 	unsigned int quota_wanted;
 	struct sffs_quota_info *quota;
 
 	struct xarray groups;
 	struct list_head group_runs;
-	struct mutex grow_mutex;	/* one growth at a time */
+	struct mutex grow_mutex;	/* one change of the super block at a time */
 	struct list_head mounts_entry;
 	u64 mount_number;
 	atomic_t dumps;
@@ -315,6 +325,12 @@ struct sffs_sb_info {
 	struct list_head committed;
 	struct work_struct free_work;
 
+	u32 reclaim_rate;
+	bool reclaim_on;
+	struct list_head reclaim_groups;
+	u32 reclaim_first;
+	unsigned long reclaim_next;
+	struct delayed_work reclaim_work;
 	atomic_t reclaiming;
 	atomic_t unheld;
 	wait_queue_head_t free_wait;
@@ -483,7 +499,10 @@ void sffs_reap_work(struct work_struct *work);
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
  * @longest: a hint: when the whole group was last searched, no free run was longer
- * @doubt: blocks that `unmapped` names may be backed all the same, see reclaim.c
+ * @crashes: of the mount, when `unmapped` was right: see reclaim.c; under @mutex
+ * @reclaim_entry: in sffs_sb_info.reclaim_groups, or empty; under free_lock like the next two
+ * @reclaim_start: first block that may be to be given back
+ * @reclaim_end: behind the last one
  * @busy: extents in the bitmaps as free that must not be used yet, by start
  * @busy_blocks: their sum
  * @busy_lock: covers @busy and @busy_blocks
@@ -502,7 +521,10 @@ struct sffs_group_info {
 	u32 reserved_inodes;
 	u32 hint;
 	u32 longest;
-	bool doubt;
+	u32 crashes;
+	struct list_head reclaim_entry;
+	u32 reclaim_start;
+	u32 reclaim_end;
 	spinlock_t busy_lock;	/* extents that may not be allocated */
 	u32 busy_blocks;
 	struct rb_root busy;
@@ -796,6 +818,12 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 
 /* reclaim.c */
 int sffs_trim(struct file *file, struct fstrim_range *range);
+int sffs_reclaim_crashed(struct sffs_sb_info *sbi);
+void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end);
+void sffs_reclaim_work(struct work_struct *work);
+void sffs_reclaim_start(struct sffs_sb_info *sbi);
+void sffs_reclaim_stop(struct sffs_sb_info *sbi);
+int sffs_reclaim_set_rate(struct super_block *sb, u32 rate);
 bool sffs_reclaim_wait(struct sffs_sb_info *sbi);
 
 /* ---- Growing, owners of disks, netlink ---- */
@@ -822,7 +850,6 @@ int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot);
 void sffs_slot_release(struct super_block *sb);
 void sffs_fill_slot(struct sffs_sb_info *sbi, struct sffs_slot_record *rec);
 bool sffs_slot_valid(const struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *rec);
-bool sffs_slot_is_mine(const struct sffs_slot_record *rec);
 void sffs_journal_unuse(struct sffs_sb_info *sbi);
 journal_t *sffs_journal_open(struct sffs_sb_info *sbi, struct block_device *bdev, u32 slot);
 

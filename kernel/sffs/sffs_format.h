@@ -148,7 +148,8 @@ struct sffs_super {
 	__le32 unmap_alignment;		/*  308 bytes */
 	__le64 error_block;		/*  312 where damage was seen first */
 	__le64 error_sec;		/*  320 and when */
-	__u8   reserved1[184];		/*  328 zero */
+	__le32 crashes;			/*  328 recoveries of dead slots so far, modulo 2^32 */
+	__u8   reserved1[180];		/*  332 zero */
 	__le64 slot_area_block[SFFS_MAX_SLOTS];	/*  512 */
 	__le64 journal_block[SFFS_MAX_SLOTS];	/* 1024 */
 	__u8   reserved2[2560];		/* 1536 zero */
@@ -364,7 +365,8 @@ struct sffs_group {
 	__le32 directories;		/*  52 inodes that are directories */
 	__le32 chunk_all;		/*  56 newest chunk, as a block of the group; 0: none */
 	__le32 chunk_free;		/*  60 head of the chunks with free inodes; 0: none */
-	__u8   reserved[64];		/*  64 zero */
+	__le32 crashes;			/*  64 sffs_super.crashes when `unmapped` was right */
+	__u8   reserved[60];		/*  68 zero */
 	struct sffs_bitmap_summary sum[SFFS_BITMAPS_MAX]; /* 128 */
 	__u8   pad[1900];		/* 2196 zero */
 };

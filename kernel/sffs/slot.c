@@ -97,7 +97,7 @@ static void sffs_boot_id(u8 *id)
 }
 
 /* Was it written by a local mount of this very kernel? */
-bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
+static bool sffs_slot_is_mine(const struct sffs_slot_record *rec)
 {
 	u8 id[16];
 
@@ -323,7 +323,10 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	if (sbi->local)
 		queue_delayed_work(sbi->conv_wq, &sbi->heartbeat,
 				   msecs_to_jiffies(sbi->heartbeat_ms));
-	err = sffs_quota_start(sb);
+	err = dead ? sffs_reclaim_crashed(sbi) : 0;
+	if (err)	/* keeps the own slot from being set free */
+		sffs_shutdown(sb, "a host's crash could not be noted");
+	err = err ?: sffs_quota_start(sb);
 	for (slot = 0; !err && slot < sbi->slots; slot++)
 		if (dead & BIT_ULL(slot))
 			err = sffs_quota_recover(sb, slot);

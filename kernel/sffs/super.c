@@ -115,6 +115,8 @@ static int sffs_decode_super(struct sffs_sb_info *sbi, struct fs_context *fc)
 	sbi->seed = le32_to_cpu(raw->checksum_seed);
 	sbi->lease_ms = le32_to_cpu(raw->lease_ms);
 	sbi->heartbeat_ms = le32_to_cpu(raw->heartbeat_ms);
+	sbi->reclaim_rate = le32_to_cpu(raw->reclaim_rate);
+	sbi->crashes = le32_to_cpu(raw->crashes);
 	fault = sffs_geometry_fault(sbi, raw);
 	if (fault) {
 		errorf(fc, "the super block is damaged (%s); run fsck.sffs", fault);
@@ -173,6 +175,33 @@ static int sffs_open_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
 		return -EIO;
 	}
 	return sffs_decode_super(sbi, fc) ?: sffs_check_device(sbi, fc);
+}
+
+/*
+ * Is it still the volume that was found first? The heartbeat and the recovery go by what it
+ * was then; a growth that was replayed may have changed the rest.
+ */
+static bool sffs_same_volume(const struct sffs_super *a, const struct sffs_super *b)
+{
+	return !memcmp(a->uuid, b->uuid, sizeof(a->uuid)) && a->slots == b->slots &&
+	       a->sector_shift == b->sector_shift && a->checksum_seed == b->checksum_seed &&
+	       a->heartbeat_block == b->heartbeat_block && a->lease_ms == b->lease_ms &&
+	       a->heartbeat_ms == b->heartbeat_ms && a->journal_blocks == b->journal_blocks &&
+	       !memcmp(a->journal_block, b->journal_block, sizeof(a->journal_block));
+}
+
+/* Open it once more, after what dead slots left was replayed. */
+static int sffs_reopen_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
+			      const struct sffs_super *first, struct fs_context *fc)
+{
+	int err = sffs_open_volume(sbi, dev, write, fc);
+
+	if (err)
+		return err;
+	if (sffs_same_volume(first, (struct sffs_super *)sbi->super_bh->b_data))
+		return 0;
+	errorf(fc, "the super block has changed while it was being mounted");
+	return -EUCLEAN;
 }
 
 static void sffs_close_volume(struct sffs_sb_info *sbi)
@@ -322,11 +351,14 @@ static int sffs_set_root(struct super_block *sb, struct fs_context *fc)
 }
 
 /* What dead slots left is replayed through a gate of its own, closed before the mount's. */
-static int sffs_recover_volume(struct super_block *sb, dev_t dev, struct fs_context *fc, u64 *dead)
+static int sffs_recover_volume(struct super_block *sb, dev_t dev, struct fs_context *fc, u64 *dead,
+			       struct sffs_super *first)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	int err = sffs_open_volume(sbi, dev, !sffs_device_read_only(dev), fc);
 
+	if (!err)
+		memcpy(first, sbi->super_bh->b_data, sizeof(*first));
 	if (!err)
 		err = sbi->local ? sffs_slot_recover(sb, dead) :
 				   sffs_node_join(sb, dev, fc, dead);
@@ -345,6 +377,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct sffs_options *opt = fc->fs_private;
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	struct sffs_super *first;
 	bool read_only;
 	u64 dead;
 	dev_t dev;
@@ -371,10 +404,13 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "the device is read-only, and a node writes: use -o local");
 		return -EROFS;
 	}
-	err = sffs_recover_volume(sb, dev, fc, &dead);
-	if (err)
-		return err;
-	err = sffs_open_volume(sbi, dev, !read_only, fc);
+	first = kmalloc(sizeof(*first), GFP_KERNEL);
+	if (!first)
+		return -ENOMEM;
+	err = sffs_recover_volume(sb, dev, fc, &dead, first);
+	if (!err)
+		err = sffs_reopen_volume(sbi, dev, !read_only, first, fc);
+	kfree(first);
 	if (err)
 		return err;
 	sffs_init_sb(sb, sbi);
@@ -382,7 +418,6 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
 		return -EINVAL;
 	}
-	sbi->doubt = dead;
 	if (sffs_gate_stable(sbi->gate))
 		sb->s_iflags |= SB_I_STABLE_WRITES;
 	err = super_setup_bdi(sb);
@@ -392,11 +427,15 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 		err = sffs_slot_take(sb, dead);
 	if (!err)
 		err = sffs_set_root(sb, fc);
-	if (!err)
-		err = sffs_lose_start(sbi);
-	if (!err)
-		sffs_netlink_add(sbi);
-	return err;
+	if (err)
+		return err;
+	err = sffs_lose_start(sbi);
+	if (err)
+		return err;
+	sffs_netlink_add(sbi);
+	if (sbi->journal && !sb_rdonly(sb))
+		sffs_reclaim_start(sbi);
+	return 0;
 }
 
 static int sffs_reconfigure(struct fs_context *fc)
@@ -404,13 +443,14 @@ static int sffs_reconfigure(struct fs_context *fc)
 	struct super_block *sb = fc->root->d_sb;
 	struct sffs_options *opt = fc->fs_private;
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	bool was = sb_rdonly(sb);
+	bool read_only = fc->sb_flags_mask & SB_RDONLY ? fc->sb_flags & SB_RDONLY : was;
 
-	sync_filesystem(sb);
-	if (!(fc->sb_flags & SB_RDONLY) && sb_rdonly(sb) && !sbi->journal) {
+	if (!read_only && was && !sbi->journal) {
 		errorf(fc, "mounted from a read-only device; unmount it first");
 		return -EROFS;
 	}
-	if (!(fc->sb_flags & SB_RDONLY) && sffs_is_shutdown(sbi)) {
+	if (!read_only && sffs_is_shutdown(sbi)) {
 		errorf(fc, "shut down; unmount it first");
 		return -EROFS;
 	}
@@ -418,10 +458,15 @@ static int sffs_reconfigure(struct fs_context *fc)
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
 		return -EINVAL;
 	}
+	if (read_only)
+		sffs_reclaim_stop(sbi);
+	sync_filesystem(sb);
 	if (opt->quota_given) {
 		sbi->quota_wanted = opt->quota;
 		sffs_quota_enforce(sb);
 	}
+	if (!read_only)
+		sffs_reclaim_start(sbi);
 	return 0;
 }
 
@@ -485,6 +530,8 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_LIST_HEAD(&sbi->freed);
 	INIT_LIST_HEAD(&sbi->committed);
 	INIT_WORK(&sbi->free_work, sffs_free_work);
+	INIT_LIST_HEAD(&sbi->reclaim_groups);
+	INIT_DELAYED_WORK(&sbi->reclaim_work, sffs_reclaim_work);
 	init_waitqueue_head(&sbi->free_wait);
 	sbi->reclaim_pause = jiffies;
 	INIT_WORK(&sbi->reap_work, sffs_reap_work);
@@ -543,6 +590,7 @@ static void sffs_kill_sb(struct super_block *sb)
 	bool told = sbi && sffs_netlink_del(sbi);
 
 	if (sbi) {
+		sffs_reclaim_stop(sbi);
 		sffs_lose_stop(sbi);
 		flush_work(&sbi->reap_work);
 	}

@@ -285,6 +285,8 @@ static int sffs_node_split(struct sffs_tx *tx, struct inode *inode, struct sffs_
 	sffs_tx_dirty(tx, path->level[level].bh);
 	err = sffs_tree_insert(tx, inode, path, level - 1, path->level[level - 1].pos + 1,
 			       right_key, bh->b_blocknr);
+	if (err)
+		sffs_shutdown(tx->sb, "half of a tree's node could not be moved");
 	brelse(bh);
 	return err;
 }

@@ -15,6 +15,7 @@ cd "$(dirname "$0")" || exit 1
 lease=5000		# ms; short ones end by themselves on a busy machine
 faults=/sys/kernel/debug/sffs
 slack=0				# of time limits, ms
+slots=2
 a=/run/sffs-a b=/run/sffs-b
 mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
 mkdir -p $a $b
@@ -40,18 +41,34 @@ fresh()
 	umount $a $b 2> /dev/null
 	reachable "$disk_a" yes
 	reachable "$disk_b" yes
-	"$mkfs" -q -f -n 2 -J 4M -l $((lease / 1000)) "$disk_a"
+	"$mkfs" -q -f -n $slots -J 4M -l $((lease / 1000)) "$disk_a"
 }
 
 mount_a() { mount -t sffs -o nofence "$disk_a" $a; }
 mount_b() { mount -t sffs -o nofence "$disk_b" $b; }
+
+# What no test provokes, before the log is emptied
+log_again()
+{
+	dmesg | grep -E 'debugfs:|sysfs:|workqueue:|is damaged|recovery of slot .* failed' \
+		>> "$work/unexpected"
+	dmesg -C
+}
+
+expected()
+{
+	log_again
+	[ -s "$work/unexpected" ] || return 0
+	cat "$work/unexpected"
+	return 1
+}
 
 # refused TEXT COMMAND...: it fails, and the kernel's log has TEXT
 refused()
 {
 	local text=$1
 	shift
-	dmesg -C
+	log_again
 	! "$@" && dmesg | grep -q -- "$text" && return
 	dmesg
 	return 1
@@ -117,6 +134,33 @@ no_local_mount()
 		umount $a
 }
 
+# A local mount has no key and heeds none: it is seen before anything is changed.
+beside_local()
+{
+	fresh && mount -t sffs -o local "$disk_a" $a || return
+	refused 'has the volume mounted (slot 0)' mount_b &&
+		! dmesg | grep -q "${disk_b##*/}: slot" &&
+		echo still > $a/file && sync -f $a && umount $a
+}
+
+# A node died while it recovered another one; there is a third slot to come back in.
+died_recovering()
+{
+	local rc
+
+	slots=4
+	fresh
+	rc=$?
+	slots=2
+	[ $rc -eq 0 ] && mount_a && echo kept > $a/file && sync -f $a || return
+	reachable "$disk_a" no
+	stopped $a && umount $a && ./orphaned "$disk_b" || return
+	log_again
+	mount_b && dmesg | grep -q 'replayed the journal of slot 1' &&
+		dmesg | grep -q 'replayed the journal of slot 0' && [ "$(< $b/file)" = kept ] &&
+		umount $b
+}
+
 cut_off()
 {
 	fresh && mount_a || return
@@ -136,14 +180,14 @@ died()
 	fresh && mount_a || return
 	echo kept > $a/file && sync -f $a || return
 	reachable "$disk_a" no
-	dmesg -C
+	log_again
 	within $((2 * lease + 5000)) mount_b || return
 	dmesg | grep -q 'replayed the journal of slot 0' || return
 	[ "$(< $b/file)" = kept ] && echo new > $b/new || return
 	reachable "$disk_a" yes
 	stopped $a && umount $a
 	# Its place is free again.
-	dmesg -C
+	log_again
 	umount $b && mount_a && dmesg | grep -q 'slot 0, incarnation 3' && [ "$(< $a/new)" = new ] &&
 		umount $a
 }
@@ -189,13 +233,16 @@ idle()
 # Whatever is told of a command: the slot is renewed, passed on and recovered as before.
 faulty()
 {
-	local rc=0
+	local rc=0 hits
+	hits=$(< "$faults/hits/$1")
 	fault "$1" "$2"
 	slack=20000
 	one_after_the_other && died || rc=1
 	slack=0
 	no_faults
-	return $rc
+	hits=$(($(< "$faults/hits/$1") - hits))
+	echo "$1 struck $hits times"
+	[ $rc -eq 0 ] && [ $hits -gt 0 ]
 }
 
 # When no ATS works the lease ends, as if the path were gone.
@@ -209,16 +256,27 @@ no_ats()
 	umount $a && [ $rc -eq 0 ] && mount_a && umount $a
 }
 
+# lease_over: the mount on disk_a has shut down for that
+lease_over()
+{
+	local end=$((SECONDS + 60))
+	until dmesg | grep -q "${disk_a##*/}: shut down: the lease has ended"; do
+		[ $SECONDS -lt $end ] || return 1
+		pause 0.1
+	done
+}
+
 # held MS: ATS commands get their tag so late. After the lease they are not sent any more,
 # neither those that were given up nor those that were just begun when it ended.
 held()
 {
 	local rc sent
 	fresh && mount_a || return
+	dmesg -C
 	fault late_ms "$1"
 	fault ats_held 1
 	reachable "$disk_a" no
-	within $((lease + 5000)) stopped $a
+	within $((lease + 5000)) lease_over
 	rc=$?
 	sent=$(< $faults/ats_sent)
 	pause $((lease / 1000 + 2))
@@ -270,6 +328,30 @@ probe()
 	[ $rc -eq 0 ] && [ "$(< $faults/news)" -gt "$news" ] && mount_a && umount $a
 }
 
+# around: a sum of what is before and behind the partition
+around()
+{
+	{ dd if="$disk_a" bs=1M count=1 iflag=direct &&
+		dd if="$disk_a" bs=1M skip=50 iflag=direct; } 2> /dev/null | sha256sum
+}
+
+# Its records are where it begins, and nothing beside it is touched.
+partition()
+{
+	local part=${disk_a}1 before rc
+	umount $a $b 2> /dev/null
+	addpart "$disk_a" 1 2048 $((49 * 2048)) || return
+	before=$(around)
+	"$mkfs" -q -f -n 2 -J 4M -l $((lease / 1000)) "$part" &&
+		refused 'no fencing on a partition' mount -t sffs "$part" $a &&
+		mount -t sffs -o nofence "$part" $a && echo kept > $a/file && pause 3 &&
+		umount $a && [ "$(around)" = "$before" ]
+	rc=$?
+	umount $a 2> /dev/null
+	delpart "$disk_a" 1
+	return $rc
+}
+
 # A bit of all of that at once.
 all_faults()
 {
@@ -289,6 +371,7 @@ basic()
 	check "$size: no cluster mount without fencing, unless it is asked for" needs_fencing
 	check "$size: one host after the other" one_after_the_other
 	check "$size: one host at a time" one_at_a_time
+	check "$size: no node beside a local mount" beside_local
 	check "$size: a dead host's slot is recovered" died
 	check "$size: one host after the other, with faults" all_faults
 }
@@ -300,6 +383,7 @@ more()
 	check "$size: no local mount beside a node" no_local_mount
 	check "$size: a host that is cut off stops at the end of its lease" cut_off
 	check "$size: all hosts dead, all slots taken" all_dead
+	check "$size: a host that dies in a recovery" died_recovering
 	check "$size: a node that does nothing" idle
 	check "$size: the end of the lease without any ATS" no_ats
 	check "$size: no ATS after the end of the lease" held $((lease / 5))
@@ -307,12 +391,15 @@ more()
 	check "$size: commands that the SCSI layer keeps" stuck
 	check "$size: a conflict at a read-back" back_conflict
 	check "$size: conflicts and attentions in the probe" probe
+	check "$size: a partition" partition
 	for name in failed lost attention late twice; do
 		check "$size: ATS with fault: $name" faulty ats_$name 3
 	done
 	check "$size: ATS that is always done twice" faulty ats_twice 1
 }
 
+# What other tests have left there is not of these.
+dmesg -C
 sizes=512
 [ -z "${ASV_LONG:-}" ] || sizes='512 4096'
 for size in $sizes; do
@@ -321,5 +408,6 @@ for size in $sizes; do
 	[ -z "${ASV_LONG:-}" ] || more
 	clean
 done
+check 'no other message of the kernel' expected
 [ ! -e "$work/times" ] || sed 's/^/# /' "$work/times"
 finish

@@ -197,6 +197,54 @@ TEST_F(data, fiemap_of_many)
 	EXPECT_EQ(0, map.e[69].fe_flags & FIEMAP_EXTENT_LAST);
 }
 
+FIXTURE(runs) {
+	struct volume vol;
+};
+
+/* Groups of more than two bitmap blocks. */
+FIXTURE_SETUP(runs)
+{
+	ASSERT_EQ(0, volume_setup());
+	ASSERT_EQ(0, volume_image(&self->vol, "vol", 320));
+	ASSERT_EQ(0, volume_format(&self->vol, "-n 1 -J 4M -g 128M"));
+	ASSERT_EQ(0, volume_mount(&self->vol, 0, "local"));
+}
+
+FIXTURE_TEARDOWN(runs)
+{
+	int err = volume_umount(&self->vol);
+
+	EXPECT_EQ(0, err);
+	if (!err)
+		EXPECT_EQ(0, volume_fsck(&self->vol));
+	volume_free(&self->vol);
+}
+
+/* A large file does not go into the holes of another one as long as there is room elsewhere. */
+TEST_F_TIMEOUT(runs, preallocation, 120)
+{
+	struct fiemap map = { .fm_length = ~0ULL };
+	off_t at;
+	int fd;
+
+	fd = open(in(&self->vol, "holes"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fallocate(fd, 0, 0, KIB(32768)));
+	for (at = 0; at < (off_t)KIB(32768); at += KIB(128))
+		ASSERT_EQ(0, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+				       KIB(64)));
+	ASSERT_EQ(0, fsync(fd));
+	close(fd);
+	fd = open(in(&self->vol, "large"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fallocate(fd, 0, 0, KIB(160 * 1024)));
+	ASSERT_EQ(0, ioctl(fd, FS_IOC_FIEMAP, &map));
+	EXPECT_GE(6, map.fm_mapped_extents);
+	/* The holes are room, too, once there is no other: all but some is in use then. */
+	ASSERT_EQ(0, fallocate(fd, 0, KIB(160 * 1024), KIB(130 * 1024)));
+	close(fd);
+}
+
 /* What fallocate put behind the end stays; what was mapped ahead of a writer does not. */
 TEST_F(data, blocks_behind_the_end)
 {

@@ -77,6 +77,8 @@ fresh()
 	umount $a $b 2> /dev/null
 	reachable "$disk_a" yes
 	reachable "$disk_b" yes
+	# What a case that failed left there keeps nobody from writing.
+	./preempt "$disk_b" clear
 	"$mkfs" -q -f -n 2 -J 4M -l $lease "$disk_a" 56M
 }
 

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	struct pr_registration unreg = { .old_key = KEY };
 	struct pr_reservation res = { .key = KEY, .type = PR_WRITE_EXCLUSIVE };
 	struct pr_clear clear = { .key = KEY };
-	struct pr_preempt preempt = { .new_key = KEY, .type = PR_WRITE_EXCLUSIVE_ALL_REGS };
+	struct pr_preempt preempt = { .old_key = KEY, .type = PR_WRITE_EXCLUSIVE_ALL_REGS };
 	int fd, err;
 
 	if (argc != 3)
@@ -36,7 +36,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(argv[2], "reserve")) {
 		err = ioctl(fd, IOC_PR_REGISTER, &reg) ?: ioctl(fd, IOC_PR_RESERVE, &res);
 	} else {
-		preempt.old_key = strtoull(argv[2], NULL, 16);
+		/* The kernel's names are not those of its manual: old is the own one. */
+		preempt.new_key = strtoull(argv[2], NULL, 16);
 		err = ioctl(fd, IOC_PR_REGISTER, &reg) ?:
 		      ioctl(fd, IOC_PR_PREEMPT_ABORT, &preempt) ?:
 		      ioctl(fd, IOC_PR_REGISTER, &unreg);

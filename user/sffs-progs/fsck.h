@@ -118,6 +118,7 @@ int fsck_check_super(struct fsck *f);
 int fsck_reload_super(struct fsck *f);
 int fsck_mark_repairing(struct fsck *f);
 int fsck_finish_super(struct fsck *f);
+int fsck_count_crash(struct fsck *f);
 
 /* Returns 1 when a host is alive, or might be. */
 int fsck_check_slots(struct fsck *f);

@@ -64,12 +64,17 @@ static bool record_ok(const struct fsck *f, unsigned int slot, struct sffs_slot_
 }
 
 /* The incarnation is lost with the record; a random one was hardly used before. */
+/* The slot is a dead host's until all is repaired. */
 static int new_record(struct fsck *f, unsigned int slot)
 {
 	struct sffs_slot_record rec = {
 		.magic = htole32(SFFS_MAGIC_SLOT), .slot = htole32(slot), .recoverer = 0xff,
 	};
 
+	if (slot < f->vol.geo.slots) {
+		rec.state = SFFS_SLOT_LIVE;
+		f->dead_slots |= 1ULL << slot;
+	}
 	sffs_random(&rec.incarnation, sizeof(rec.incarnation));
 	rec.incarnation |= htole32(1);
 	return write_record(f, slot, &rec);
@@ -118,7 +123,7 @@ static int wait_for_leases(struct fsck *f, uint64_t slots)
 	return 0;
 }
 
-/* Records that are damaged; their slots are free from now on. */
+/* Records that are damaged: whoever had the slots has gone. */
 static int renew_records(struct fsck *f, uint64_t damaged)
 {
 	for (unsigned int slot = 0; slot < f->vol.geo.max_slots; slot++)
@@ -164,6 +169,8 @@ int fsck_free_slots(struct fsck *f)
 {
 	struct sffs_slot_record rec;
 
+	if (f->dead_slots && fsck_count_crash(f))
+		return -1;
 	for (unsigned int slot = 0; slot < f->vol.geo.slots; slot++) {
 		if (!(f->dead_slots >> slot & 1))
 			continue;

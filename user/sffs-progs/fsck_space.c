@@ -374,6 +374,8 @@ static int check_group(struct fsck *f, uint32_t group)
 		return -1;
 	want.blocks = htole32(sffs_geometry_group_blocks(geo(f), group));
 	count_inodes(f, group, &want);
+	/* In a header made anew: in doubt. */
+	want.crashes = ok ? have.crashes : htole32(le32toh(f->vol.sb.crashes) - 1);
 	want.chunk_all = have.chunk_all;
 	want.chunk_free = have.chunk_free;
 	if ((!ok || !chunk_lists_ok(f, group, &have)) &&

@@ -30,6 +30,7 @@ static bool same_identity(const struct sffs_super *a, const struct sffs_super *b
 	y.error_block = x.error_block;
 	y.error_sec = x.error_sec;
 	y.reclaim_rate = x.reclaim_rate;
+	y.crashes = x.crashes;
 	return !memcmp(&x, &y, sizeof(x));
 }
 
@@ -158,6 +159,9 @@ int fsck_open(struct fsck *f, const char *path, uint64_t block)
 	}
 	if (block == SFFS_SUPER_BLOCK)
 		return 0;
+	/* Backups do not follow the count of crashes: one that no group knows. */
+	sffs_random(&f->vol.sb.crashes, sizeof(f->vol.sb.crashes));
+	f->vol.sb.crashes |= htole32(0x80000000);
 	if (fsck_loss(f, "the super block is damaged; that at block %llu is used", fsck_ull(block)))
 		return sffs_volume_write_super(&f->vol);
 	return 0;
@@ -261,6 +265,13 @@ int fsck_mark_repairing(struct fsck *f)
 		return 0;
 	f->marked = true;
 	f->vol.sb.state |= htole32(SFFS_STATE_FSCK);
+	return write_primary(f) || sffs_device_sync(&f->vol.dev) ? -1 : 0;
+}
+
+/* Of all groups the `unmapped` bits are in doubt. Before the slots are free. */
+int fsck_count_crash(struct fsck *f)
+{
+	f->vol.sb.crashes = htole32(le32toh(f->vol.sb.crashes) + 1);
 	return write_primary(f) || sffs_device_sync(&f->vol.dev) ? -1 : 0;
 }
 

@@ -26,6 +26,7 @@ static struct nla_policy policy[SFFS_A_MAX + 1] = {
 	[SFFS_A_LOCK_MODE ... SFFS_A_EVENT] = { .type = NLA_U32 },
 	[SFFS_A_TEXT] = { .type = NLA_STRING },
 	[SFFS_A_BLOCK] = { .type = NLA_U64 },
+	[SFFS_A_RECLAIM] = { .type = NLA_U32 },
 };
 
 /* struct listener - who takes messages; @dev: of which volume, 0: of all */

@@ -26,6 +26,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
  * @json: as JSON
  * @take: make this host the owner
  * @release: this host no longer is
+ * @rate: how fast space is given back in the background, or NULL
  * @count: events after which to end, 0: none
  * @arg: operands
  * @nargs: how many
@@ -35,6 +36,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
  */
 struct request {
 	bool json, take, release;
+	const char *rate;
 	uint64_t count;
 	char **arg;
 	int nargs;
@@ -49,6 +51,9 @@ static void usage(FILE *f)
 	      "See to SFFS volumes that are mounted on this host. PATH is any file of a volume.\n\n"
 	      "  grow PATH [SIZE]      make the volume as large as its device, or SIZE\n"
 	      "  df [PATH]...          used and free space, and what was freed and not unmapped\n"
+	      "  reclaim PATH          give what is free back to the array now\n"
+	      "  reclaim --rate R PATH how fast that is done in the background: off, low,\n"
+	      "                        medium, high or MB/s\n"
 	      "  owner FILE...         which host runs on a virtual disk\n"
 	      "  owner --take FILE     this one does\n"
 	      "  owner --release FILE  this one no longer does\n"
@@ -171,6 +176,8 @@ static bool print_space(const struct live_msg *m, void *data)
 		json_str(&r->out, "label", live_text(m, SFFS_A_LABEL));
 		for (size_t i = 0; i < SFFS_ARRAY_SIZE(col); i++)
 			json_u64(&r->out, col[i].name, col[i].blocks * SFFS_BLOCK_SIZE);
+		json_str(&r->out, "reclaim", sffs_format_rate(live_u32(m, SFFS_A_RECLAIM), size,
+							      sizeof(size)));
 		json_close(&r->out, '}');
 	} else {
 		if (!r->rows)
@@ -187,6 +194,72 @@ static bool print_space(const struct live_msg *m, void *data)
 	}
 	r->rows++;
 	return true;
+}
+
+/* ---- reclaim ---- */
+
+static int set_rate(int fd, const char *path, const char *text)
+{
+	uint32_t rate;
+
+	if (!sffs_parse_rate(text, &rate))
+		return sffs_bad_value("rate", text,
+				      "neither off, low, medium, high nor a number of MB/s",
+				      EXIT_USAGE);
+	if (!ioctl(fd, SFFS_IOC_SET_RECLAIM, &rate))
+		return EXIT_OK;
+	sffs_err("%s: %s", path, strerror(errno));
+	return EXIT_FAILED;
+}
+
+static void print_progress(uint32_t done, uint32_t groups, uint64_t bytes, time_t begun)
+{
+	uint64_t left = (uint64_t)(time(NULL) - begun) * (groups - done) / done;
+	char size[32];
+
+	fprintf(stderr, "\r%3u %%, %s given back, %llu:%02llu left   ",
+		(unsigned int)(100ULL * done / groups),
+		sffs_format_size(bytes, size, sizeof(size)), (unsigned long long)left / 60,
+		(unsigned long long)left % 60);
+}
+
+/* Group by group, so that it can be seen how far it is. */
+static int reclaim_all(int fd, const char *path)
+{
+	struct sffs_reclaim_group g = { 0 };
+	bool terminal = isatty(STDERR_FILENO);
+	time_t begun = time(NULL);
+	uint64_t bytes = 0;
+	char size[32];
+	int ret;
+
+	do {
+		ret = ioctl(fd, SFFS_IOC_RECLAIM, &g);
+		if (ret)
+			break;
+		bytes += g.bytes;
+		g.group++;
+		if (terminal)
+			print_progress(g.group, g.groups, bytes, begun);
+	} while (g.group < g.groups);
+	if (terminal)
+		fputc('\n', stderr);
+	if (ret)
+		sffs_err("%s: %s", path, errno == EOPNOTSUPP ? "the device does not take UNMAP" :
+			 strerror(errno));
+	printf("%s: %s given back\n", path, sffs_format_size(bytes, size, sizeof(size)));
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
+
+static int cmd_reclaim(struct request *r)
+{
+	int fd = open_path(r->arg[0], O_RDONLY, NULL), ret;
+
+	if (fd < 0)
+		return EXIT_FAILED;
+	ret = r->rate ? set_rate(fd, r->arg[0], r->rate) : reclaim_all(fd, r->arg[0]);
+	close(fd);
+	return ret;
 }
 
 /* ---- nodes ---- */
@@ -465,6 +538,7 @@ static const struct command {
 	{ "grow", 1, 2, cmd_grow },
 	{ "df", 0, INT32_MAX, cmd_df },
 	{ "owner", 1, INT32_MAX, cmd_owner },
+	{ "reclaim", 1, 1, cmd_reclaim },
 	{ "nodes", 1, 1, cmd_nodes },
 	{ "locks", 1, 1, cmd_locks },
 	{ "events", 0, 1, cmd_events },
@@ -475,6 +549,7 @@ static const struct option long_options[] = {
 	{ "count", required_argument, NULL, 'c' },
 	{ "take", no_argument, NULL, 't' },
 	{ "release", no_argument, NULL, 'r' },
+	{ "rate", required_argument, NULL, 'R' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ }
@@ -495,6 +570,9 @@ static int parse_args(struct request *r, int argc, char **argv)
 			break;
 		case 'r':
 			r->release = true;
+			break;
+		case 'R':
+			r->rate = optarg;
 			break;
 		case 'c':
 			if (sffs_parse_u64(optarg, 1, UINT32_MAX, &r->count))

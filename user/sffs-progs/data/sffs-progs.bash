@@ -10,14 +10,14 @@ _sffs_progs()
 
 	COMPREPLY=()
 	case ${1##*/}:$prev in
-	*:-r|*:--reclaim)	COMPREPLY=($(compgen -W 'off low medium high' -- "$cur")); return ;;
+	*:-r|*:--reclaim|*:--rate)	COMPREPLY=($(compgen -W 'off low medium high' -- "$cur")); return ;;
 	*:-S|*:--sector-size)	COMPREPLY=($(compgen -W '512 4096' -- "$cur")); return ;;
 	*:-P|*:--populate)	COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	dump.sffs:lock)		COMPREPLY=($(compgen -W 'fixed group inode open flock chunk' -- "$cur"))
 				return ;;
 	esac
 	if [[ ${1##*/} == sffs && $COMP_CWORD -eq 1 && $cur != -* ]]; then
-		COMPREPLY=($(compgen -W 'grow df owner nodes locks events' -- "$cur"))
+		COMPREPLY=($(compgen -W 'grow df reclaim owner nodes locks events' -- "$cur"))
 		return
 	fi
 	if [[ $cur == -* ]]; then

@@ -86,6 +86,40 @@ struct sffs_owner_info {
  */
 #define SFFS_IOC_RELEASE_OWNER	_IO(SFFS_IOC_MAGIC, 4)
 
+/**
+ * struct sffs_reclaim_group - for SFFS_IOC_RECLAIM
+ * @group: in: number of an allocation group, from 0 on
+ * @groups: out: how many there are
+ * @bytes: out: what was unmapped
+ */
+struct sffs_reclaim_group {
+	__u32 group;
+	__u32 groups;
+	__u64 bytes;
+};
+
+/**
+ * SFFS_IOC_RECLAIM - give what is free in one allocation group back to the array
+ *
+ * As FITRIM of that group, whatever the rate is. A program that goes through all groups can
+ * show how far it is.
+ *
+ * Context: sleeps; can be killed.
+ * Errors: EPERM without CAP_SYS_ADMIN; EINVAL no such group; EOPNOTSUPP the device takes no
+ * UNMAP; EROFS, EIO, EUCLEAN, ENOMEM, EINTR.
+ */
+#define SFFS_IOC_RECLAIM	_IOWR(SFFS_IOC_MAGIC, 5, struct sffs_reclaim_group)
+
+/**
+ * SFFS_IOC_SET_RECLAIM - how fast freed space is given back in the background
+ *
+ * The argument is in kB/s: 0 not at all, 0xffffffff as fast as it goes. On return it is on
+ * the disk, and in force.
+ *
+ * Errors: EPERM without CAP_SYS_ADMIN; EROFS, EIO, EINTR.
+ */
+#define SFFS_IOC_SET_RECLAIM	_IOW(SFFS_IOC_MAGIC, 6, __u32)
+
 /* ---- Generic netlink ---------------------------------------------------- */
 
 #define SFFS_GENL_NAME		"sffs"
@@ -95,7 +129,7 @@ struct sffs_owner_info {
 /**
  * enum sffs_genl_cmd - messages of the family
  * @SFFS_CMD_GET_SPACE: dump: a message for each mounted volume: SFFS_A_DEV, _UUID, _LABEL,
- *	_BLOCKS, _FREE, _UNMAPPED, _PENDING
+ *	_BLOCKS, _FREE, _UNMAPPED, _PENDING, _RECLAIM
  * @SFFS_CMD_GET_NODES: dump: a message for each slot: SFFS_A_DEV, _SLOT, _STATE,
  *	_INCARNATION, _HOST, _MOUNTED, _SLOT_FLAGS, and _HERE for this host's own
  * @SFFS_CMD_GET_LOCKS: dump: a message for each lock that this node has a record of in
@@ -140,6 +174,7 @@ enum sffs_genl_cmd {
  * @SFFS_A_TEXT: string, for people
  * @SFFS_A_BLOCK: u64, block that the event is about
  * @SFFS_A_PAD: nothing
+ * @SFFS_A_RECLAIM: u32, how fast freed space is given back, as for SFFS_IOC_SET_RECLAIM
  */
 enum sffs_attr {
 	SFFS_A_UNSPEC,
@@ -166,6 +201,7 @@ enum sffs_attr {
 	SFFS_A_TEXT,
 	SFFS_A_BLOCK,
 	SFFS_A_PAD,
+	SFFS_A_RECLAIM,
 	__SFFS_A_MAX,
 	SFFS_A_MAX = __SFFS_A_MAX - 1
 };
