@@ -128,7 +128,7 @@ int sffs_locks_start(struct sffs_sb_info *sbi)
 			   sffs_sectors_per_block(sbi->sector_shift),
 		.idle_ms = min(SFFS_MAIL_IDLE_MS, sbi->heartbeat_ms),
 		.slot = sbi->slot,
-		.max_slots = sbi->slots,
+		.max_slots = raw->max_slots,
 		.sector_shift = sbi->sector_shift,
 		.cached = SFFS_LOCKS_CACHED,
 	};
