@@ -17,49 +17,10 @@ rounds=20
 [ -z "${ASV_LONG:-}" ] || rounds=200
 mkdir -p $a $b
 
-# lun NR: the disk of the NR'th host of scsi_debug
-lun()
-{
-	local dir
-	for dir in /sys/bus/pseudo/devices/adapter"$1"/host*/target*/*:0/block/*; do
-		[ ! -e "$dir" ] || { echo "/dev/${dir##*/}"; return; }
-	done
-}
-
-# Without lbpu: scsi_debug of 6.12 takes its two locks in either order with it.
-disks()
-{
-	modprobe sd_mod && modprobe sffs &&
-		modprobe scsi_debug add_host=2 num_tgts=1 dev_size_mb=256 delay=0 || return
-	local end=$((SECONDS + 60))
-	while [ $SECONDS -lt $end ]; do
-		disk_a=$(lun 0) disk_b=$(lun 1)
-		[ ! -b "$disk_a" ] || [ ! -b "$disk_b" ] || return 0
-		pause 0.1
-	done
-	return 1
-}
-
 both()
 {
 	"$mkfs" -q -f -n 2 -J 8M -l 20 "$disk_a" &&
 		mount -t sffs -o nofence "$disk_a" $a && mount -t sffs -o nofence "$disk_b" $b
-}
-
-# says FILE TEXT
-says()
-{
-	local text
-	text=$(< "$1") && [ "$text" = "$2" ] && return
-	echo "$1 says '$text', not '$2'"
-	return 1
-}
-
-gone()
-{
-	[ ! -e "$1" ] && return
-	echo "$1 is still there"
-	return 1
 }
 
 # ---- cases: each in both directions, $1 does and $2 sees
@@ -169,7 +130,7 @@ cases()
 }
 
 disk_a='' disk_b=''
-if ! disks; then
+if ! disks 256; then
 	ktap_test_fail 'two disks of scsi_debug'
 elif ! both > "$work/both" 2>&1; then
 	cat "$work/both"
