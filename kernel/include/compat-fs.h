@@ -92,6 +92,15 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid, unsign
 }
 #endif
 
+#ifdef ASV_HAVE_LOCK_IS_UNLOCK
+#include <linux/filelock.h>
+#else
+static inline bool lock_is_unlock(struct file_lock *fl)
+{
+	return fl->fl_type == F_UNLCK;
+}
+#endif
+
 /* ---- iomap ---- */
 
 #ifndef ASV_HAVE_IOMAP_DIRTY_FOLIO

@@ -517,6 +517,7 @@ const struct file_operations sffs_dir_fops = {
 	.read		= generic_read_dir,
 	.iterate_shared	= sffs_readdir,
 	.fsync		= sffs_dir_fsync,
+	.flock		= sffs_flock,
 	.unlocked_ioctl	= sffs_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

@@ -533,6 +533,8 @@ const struct file_operations sffs_file_fops = {
 	.fsync		= sffs_fsync,
 	.fallocate	= sffs_fallocate,
 	.setlease	= simple_nosetlease,
+	.flock		= sffs_flock,
+	.lock		= sffs_record_lock,
 	.unlocked_ioctl	= sffs_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

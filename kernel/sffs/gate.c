@@ -467,6 +467,21 @@ int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int bloc
 	return 0;
 }
 
+/* The same for less than a block: whole sectors of the device. */
+int sffs_gate_io_part(struct sffs_gate *gate, u64 block, void *buf, u32 offset, u32 bytes,
+		      blk_opf_t op)
+{
+	struct bio *bio = bio_alloc(gate->self.bdev, 1, op, GFP_NOFS);
+	int err;
+
+	bio->bi_iter.bi_sector = (block << (SFFS_BLOCK_SHIFT - SECTOR_SHIFT)) +
+				 (offset >> SECTOR_SHIFT);
+	__bio_add_page(bio, virt_to_page(buf), bytes, offset_in_page(buf + offset));
+	err = submit_bio_wait(bio);
+	bio_put(bio);
+	return err;
+}
+
 /* Must a page under write-back stay as it is? For a device that adds checksums. */
 bool sffs_gate_stable(const struct sffs_gate *gate)
 {

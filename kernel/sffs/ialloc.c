@@ -564,8 +564,11 @@ int sffs_check_ino(struct super_block *sb, u64 ino)
 	u32 start;
 	int err;
 
-	if (!g || sffs_group_load(g))
+	if (!g)
 		return -ESTALE;
+	err = sffs_group_load(g);
+	if (err)
+		return err;
 	start = chunk - sffs_group_start(g);
 	err = sffs_lock(&g->lock, SFFS_LOCK_SHARED);
 	if (err)

@@ -214,6 +214,19 @@ static void sffs_init_special(struct inode *inode, const struct sffs_inode *di)
 				   MKDEV(le32_to_cpu(di->rdev_major), le32_to_cpu(di->rdev_minor)));
 }
 
+/*
+ * A collapse or insert that a dead host has left half done is finished by whoever has adopted
+ * it; nobody may see or change the file before.
+ */
+static int sffs_check_shift(struct super_block *sb, const struct sffs_inode *di)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+
+	if (likely(!di->shift_by) || sbi->local || current == sbi->adopt_task)
+		return 0;
+	return -EBUSY;
+}
+
 static int sffs_read_inode(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
@@ -234,10 +247,20 @@ static int sffs_read_inode(struct inode *inode)
 	err = PTR_ERR_OR_ZERO(bh);
 	if (err)
 		goto unlock;
+	if (!((struct sffs_inode *)bh->b_data)->mode) {
+		brelse(bh);
+		err = -ESTALE;
+		goto unlock;
+	}
 	if (!sffs_inode_sane(sb, (struct sffs_inode *)bh->b_data)) {
 		sffs_damage(sb, block, "impossible inode %lu", inode->i_ino);
 		brelse(bh);
 		err = -EFSCORRUPTED;
+		goto unlock;
+	}
+	err = sffs_check_shift(sb, (struct sffs_inode *)bh->b_data);
+	if (err) {
+		brelse(bh);
 		goto unlock;
 	}
 	si->bh = bh;
@@ -256,7 +279,7 @@ static int sffs_check_reloaded(struct inode *inode, const struct sffs_inode *di)
 		return -ESTALE;
 	if (sffs_inode_sane(inode->i_sb, di) &&
 	    !((le32_to_cpu(di->mode) ^ inode->i_mode) & S_IFMT))
-		return 0;
+		return sffs_check_shift(inode->i_sb, di);
 	sffs_damage(inode->i_sb, SFFS_I(inode)->bh->b_blocknr, "impossible inode %lu",
 		    inode->i_ino);
 	return -EFSCORRUPTED;
@@ -355,7 +378,7 @@ struct inode *sffs_forget_number(struct super_block *sb, u64 ino)
  * @sb: the mount
  * @ino: its number; the caller knows, or has checked, that it is one
  *
- * Return: the inode with a reference, or an error pointer.
+ * Return: the inode with a reference, or an error pointer; -ESTALE: it is not in use.
  */
 struct inode *sffs_iget(struct super_block *sb, u64 ino)
 {

@@ -52,8 +52,11 @@ static struct dentry *sffs_lookup(struct inode *dir, struct dentry *dentry, unsi
 	err = sffs_dir_find(dir, &dentry->d_name, &ino, NULL);
 	if (!err) {
 		inode = sffs_iget(dir->i_sb, ino);
-		if (IS_ERR(inode) && PTR_ERR(inode) == -ESTALE)
+		if (IS_ERR(inode) && PTR_ERR(inode) == -ESTALE) {
+			sffs_damage(dir->i_sb, SFFS_I(dir)->bh->b_blocknr,
+				    "a name of inode %llu, which is none", ino);
 			inode = ERR_PTR(-EFSCORRUPTED);
+		}
 	} else if (err != -ENOENT) {
 		inode = ERR_PTR(err);
 	}

@@ -186,7 +186,7 @@ static int sffs_put_node(struct sk_buff *skb, struct netlink_callback *cb,
 	if (!head)
 		return -EMSGSIZE;
 	here = rec.state == SFFS_SLOT_LIVE &&
-	       sffs_slot_alive(sbi, slot, le32_to_cpu(rec.incarnation));
+	       sffs_slot_own(sbi, slot, le32_to_cpu(rec.incarnation));
 	return sffs_put_end(skb, head,
 			    nla_put_u32(skb, SFFS_A_SLOT, slot) ||
 			    nla_put_u32(skb, SFFS_A_STATE, rec.state) ||

@@ -11,12 +11,12 @@
 /* More are added when fewer entries are free: one for each task at work. */
 #define SFFS_ORPHANS_SPARE	64U
 
-static struct buffer_head *sffs_orphan_block(struct super_block *sb, u64 block, u32 slot)
+struct buffer_head *sffs_orphan_block(struct super_block *sb, u64 block, u32 slot)
 {
 	return sffs_read_slot_block(sb, block, SFFS_MAGIC_ORPHAN, slot);
 }
 
-static struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
+struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
@@ -25,20 +25,37 @@ static struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot)
 				    SFFS_MAGIC_SLOT_AREA, slot);
 }
 
-/* Bound on the length of a table's chain, against loops: a million entries. */
-#define SFFS_ORPHAN_CHAIN	4096U
+/* Is a table as long as none is, or a block of it impossible? Then that was told. */
+bool sffs_orphan_damaged(struct super_block *sb, struct buffer_head *bh, u32 nr)
+{
+	const struct sffs_orphan_block *ob = (struct sffs_orphan_block *)bh->b_data;
+
+	if (nr < SFFS_ORPHAN_CHAIN && le32_to_cpu(ob->count) <= SFFS_ORPHANS_PER_BLOCK)
+		return false;
+	sffs_damage(sb, bh->b_blocknr, "impossible orphan table");
+	return true;
+}
+
+/* A block, which is in the own table now. orphan_mutex is held, or nobody else is there. */
+void sffs_orphan_own(struct sffs_sb_info *sbi, u64 block, u32 used)
+{
+	xa_store(&sbi->orphan_blocks, block, xa_mk_value(1), GFP_NOFS | __GFP_NOFAIL);
+	sbi->orphan_free += SFFS_ORPHANS_PER_BLOCK - used;
+}
 
 /**
  * sffs_orphan_load() - find the own slot's table at mount
  * @sb: the mount
- * @left: set if an earlier mount has left entries in it
+ *
+ * What an earlier mount has left in it is for sffs_adopt_finish().
  */
-int sffs_orphan_load(struct super_block *sb, bool *left)
+int sffs_orphan_load(struct super_block *sb)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct buffer_head *bh = sffs_slot_area(sb, sbi->slot);
 	u64 block;
 	u32 n;
+	int err = 0;
 
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
@@ -47,29 +64,26 @@ int sffs_orphan_load(struct super_block *sb, bool *left)
 	sbi->orphan_table = block;
 	sbi->orphan_spare = block;
 	sbi->orphan_free = 0;
-	*left = false;
-	for (n = 0; block; n++) {
+	for (n = 0; block && !err; n++) {
 		const struct sffs_orphan_block *ob;
 
 		bh = sffs_orphan_block(sb, block, sbi->slot);
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
 		ob = (struct sffs_orphan_block *)bh->b_data;
-		if (n == SFFS_ORPHAN_CHAIN || le32_to_cpu(ob->count) > SFFS_ORPHANS_PER_BLOCK) {
-			sffs_damage(sb, block, "impossible orphan table");
-			brelse(bh);
-			return -EFSCORRUPTED;
-		}
-		sbi->orphan_free += SFFS_ORPHANS_PER_BLOCK - le32_to_cpu(ob->count);
-		if (ob->count)
-			*left = true;
+		err = sffs_orphan_damaged(sb, bh, n) ? -EFSCORRUPTED : sffs_adopt_note(sbi, bh);
+		if (!err)
+			sffs_orphan_own(sbi, block, le32_to_cpu(ob->count));
 		block = le64_to_cpu(ob->next);
 		brelse(bh);
 	}
-	return 0;
+	return err;
 }
 
-/* Put a new block at the head of the table; orphan_mutex is held. */
+/*
+ * Put a new block at the head of the table, if that is still wanted. The mutex comes after the
+ * handle, and no cluster lock is waited for with it: recovery takes it, too.
+ */
 static int sffs_orphan_grow(struct super_block *sb)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
@@ -86,10 +100,13 @@ static int sffs_orphan_grow(struct super_block *sb)
 	err = sffs_tx_start(&tx, 5);
 	if (err)
 		return err;
+	mutex_lock(&sbi->orphan_mutex);
+	if (sbi->orphan_free >= SFFS_ORPHANS_SPARE)
+		goto unlock;
 	area = sffs_slot_area(sb, sbi->slot);
 	err = PTR_ERR_OR_ZERO(area);
 	if (err)
-		goto stop;
+		goto unlock;
 	err = sffs_tx_access(&tx, area) ?: sffs_alloc_meta(&tx, 0, &block);
 	if (err)
 		goto release;
@@ -101,13 +118,14 @@ static int sffs_orphan_grow(struct super_block *sb)
 	((struct sffs_slot_area *)area->b_data)->orphan_block = cpu_to_le64(block);
 	sbi->orphan_table = block;
 	sbi->orphan_spare = block;
-	sbi->orphan_free += SFFS_ORPHANS_PER_BLOCK;
+	sffs_orphan_own(sbi, block, 0);
 	sffs_tx_dirty(&tx, bh);
 	sffs_tx_dirty(&tx, area);
 	brelse(bh);
 release:
 	brelse(area);
-stop:
+unlock:
+	mutex_unlock(&sbi->orphan_mutex);
 	err2 = sffs_tx_stop(&tx);
 	return err ?: err2;
 }
@@ -120,16 +138,9 @@ stop:
  */
 int sffs_orphan_room(struct super_block *sb)
 {
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	int err = 0;
-
-	if (likely(READ_ONCE(sbi->orphan_free) >= SFFS_ORPHANS_SPARE))
+	if (likely(READ_ONCE(SFFS_SB(sb)->orphan_free) >= SFFS_ORPHANS_SPARE))
 		return 0;
-	mutex_lock(&sbi->orphan_mutex);
-	if (sbi->orphan_free < SFFS_ORPHANS_SPARE)
-		err = sffs_orphan_grow(sb);
-	mutex_unlock(&sbi->orphan_mutex);
-	return err;
+	return sffs_orphan_grow(sb);
 }
 
 /* A table block with a free entry, from the one that had one last. */
@@ -200,31 +211,33 @@ unlock:
 	return err;
 }
 
-static int sffs_orphan_clear(struct sffs_tx *tx, u64 block, u32 slot, u32 index)
+/* Free an entry of the own table; with @entry only if it is that. orphan_mutex is held. */
+static int sffs_orphan_clear(struct sffs_tx *tx, u64 block, u32 index,
+			     const struct sffs_orphan *entry)
 {
-	struct buffer_head *bh = sffs_orphan_block(tx->sb, block, slot);
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct buffer_head *bh = sffs_orphan_block(tx->sb, block, sbi->slot);
 	struct sffs_orphan_block *ob;
-	int err;
+	struct sffs_orphan *e;
+	int err = 0;
 
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	ob = (struct sffs_orphan_block *)bh->b_data;
+	e = index < SFFS_ORPHANS_PER_BLOCK ? &ob->entry[index] : NULL;
+	if (!e || !e->ino ||
+	    (entry && (e->ino != entry->ino || e->generation != entry->generation)))
+		goto release;
 	err = sffs_tx_access(tx, bh);
-	if (!err && index < SFFS_ORPHANS_PER_BLOCK && ob->entry[index].ino) {
-		memset(&ob->entry[index], 0, sizeof(ob->entry[index]));
-		le32_add_cpu(&ob->count, -1);
-		if (slot == SFFS_SB(tx->sb)->slot)
-			SFFS_SB(tx->sb)->orphan_free++;
-		sffs_tx_dirty(tx, bh);
-	}
+	if (err)
+		goto release;
+	memset(e, 0, sizeof(*e));
+	le32_add_cpu(&ob->count, -1);
+	sbi->orphan_free++;
+	sffs_tx_dirty(tx, bh);
+release:
 	brelse(bh);
 	return err;
-}
-
-/* May this node change a slot's table? It is its own, or recovery has fallen to it. */
-static bool sffs_orphan_mine(const struct sffs_sb_info *sbi, u32 slot)
-{
-	return sbi->local || slot == sbi->slot || slot == READ_ONCE(sbi->orphan_slot);
 }
 
 /* Take an inode off the table that lists it. The caller stores the inode. */
@@ -236,103 +249,39 @@ int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode)
 
 	if (!si->orphan)
 		return 0;
+	mutex_lock(&sbi->orphan_mutex);
 	/* Another node's table is changed by that alone; without its inode an entry is void. */
-	if (sffs_orphan_mine(sbi, si->orphan - 1)) {
-		mutex_lock(&sbi->orphan_mutex);
-		err = sffs_orphan_clear(tx, si->orphan_block, si->orphan - 1, si->orphan_index);
-		mutex_unlock(&sbi->orphan_mutex);
-	}
+	if (xa_load(&sbi->orphan_blocks, si->orphan_block))
+		err = sffs_orphan_clear(tx, si->orphan_block, si->orphan_index, NULL);
+	mutex_unlock(&sbi->orphan_mutex);
 	si->orphan = 0;
 	si->orphan_block = 0;
 	si->orphan_index = 0;
 	return err;
 }
 
-/* ---- After a crash ---- */
-
-static int sffs_orphan_drop_stale(struct super_block *sb, u64 block, u32 slot, u32 index)
+/**
+ * sffs_orphan_drop() - free an entry of the own table that no inode names
+ * @sb: the mount
+ * @block: of the table
+ * @index: in the block
+ * @entry: as it was; the place may be another inode's by now
+ */
+int sffs_orphan_drop(struct super_block *sb, u64 block, u32 index,
+		     const struct sffs_orphan *entry)
 {
 	struct sffs_tx tx;
 	int err, err2;
 
 	sffs_tx_init(&tx, sb);
-	err = sffs_tx_start(&tx, 2);
+	err = sffs_tx_start(&tx, 1);
 	if (err)
 		return err;
 	mutex_lock(&SFFS_SB(sb)->orphan_mutex);
-	err = sffs_orphan_clear(&tx, block, slot, index);
+	err = sffs_orphan_clear(&tx, block, index, entry);
 	mutex_unlock(&SFFS_SB(sb)->orphan_mutex);
 	err2 = sffs_tx_stop(&tx);
 	return err ?: err2;
-}
-
-/* One entry: the last iput() frees an inode without links. */
-static int sffs_orphan_finish(struct super_block *sb, u64 block, u32 slot, u32 index,
-			      const struct sffs_orphan *entry)
-{
-	struct inode *inode = sffs_iget(sb, le64_to_cpu(entry->ino));
-	struct sffs_inode_info *si;
-	int err;
-
-	if (IS_ERR(inode)) {
-		err = PTR_ERR(inode);
-		return err == -EFSCORRUPTED || err == -ESTALE ?
-		       sffs_orphan_drop_stale(sb, block, slot, index) : err;
-	}
-	si = SFFS_I(inode);
-	err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
-	if (err)
-		goto put;
-	if (si->orphan != slot + 1 || si->orphan_block != block || si->orphan_index != index ||
-	    inode->i_generation != le32_to_cpu(entry->generation))
-		err = sffs_orphan_drop_stale(sb, block, slot, index);
-	else if (inode->i_nlink)
-		err = si->shift_by ? sffs_shift_finish(inode) : sffs_truncate(inode);
-	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
-put:
-	iput(inode);
-	return err;
-}
-
-/**
- * sffs_orphan_recover() - finish what a slot's last holder had begun
- * @sb: the mount, before anybody uses it
- * @slot: the slot; its journal has been replayed
- */
-int sffs_orphan_recover(struct super_block *sb, u32 slot)
-{
-	struct buffer_head *bh = sffs_slot_area(sb, slot);
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	u64 block;
-	u32 i, n;
-	int err = 0;
-
-	if (IS_ERR(bh))
-		return PTR_ERR(bh);
-	WRITE_ONCE(sbi->orphan_slot, slot);
-	block = le64_to_cpu(((struct sffs_slot_area *)bh->b_data)->orphan_block);
-	brelse(bh);
-	for (n = 0; block && !err && n < SFFS_ORPHAN_CHAIN; n++) {
-		struct sffs_orphan_block *ob;
-		u64 next;
-
-		bh = sffs_orphan_block(sb, block, slot);
-		err = PTR_ERR_OR_ZERO(bh);
-		if (err)
-			break;
-		ob = (struct sffs_orphan_block *)bh->b_data;
-		for (i = 0; i < SFFS_ORPHANS_PER_BLOCK && !err; i++) {
-			struct sffs_orphan entry = ob->entry[i];
-
-			if (entry.ino)
-				err = sffs_orphan_finish(sb, block, slot, i, &entry);
-		}
-		next = le64_to_cpu(ob->next);
-		brelse(bh);
-		block = next;
-	}
-	WRITE_ONCE(sbi->orphan_slot, sbi->slot);
-	return err;
 }
 
 /* ---- Inodes without links that reclaim has come upon ---- */
@@ -373,11 +322,15 @@ void sffs_reap_work(struct work_struct *work)
 	struct sffs_reaped *r, *next;
 
 	llist_for_each_entry_safe(r, next, llist_del_all(&sbi->reaped), node) {
-		struct inode *inode = sffs_iget(sbi->sb, r->ino);
+		struct inode *inode;
 
-		/* The last iput() frees it, unless its number is another inode's by now. */
-		if (!IS_ERR(inode))
-			iput(inode);
+		/* Freed elsewhere it may be data by now. */
+		if (!sffs_check_ino(sbi->sb, r->ino)) {
+			inode = sffs_iget(sbi->sb, r->ino);
+			/* The last iput() frees it, unless it is another inode by now. */
+			if (!IS_ERR(inode))
+				iput(inode);
+		}
 		kfree(r);
 	}
 }

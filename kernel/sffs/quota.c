@@ -105,7 +105,7 @@ static void sffs_quota_add(struct sffs_tx *tx, struct sffs_quota_info *q, int ty
 {
 	struct sffs_dquot *dq;
 
-	if (!q->file[type] || (!blocks && !inodes))
+	if (!(q->kept & BIT(type)) || (!blocks && !inodes))
 		return;
 	mutex_lock(&q->lock);
 	dq = sffs_dquot_find(q, type, id);
@@ -667,7 +667,7 @@ static int sffs_quota_load_own(struct sffs_quota_info *q)
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
 		e = &((struct sffs_qchange_block *)bh->b_data)->entry[k];
-		if (e->used && e->type < SFFS_QUOTA_TYPES && q->file[e->type])
+		if (e->used && e->type < SFFS_QUOTA_TYPES && (q->kept & BIT(e->type)))
 			sffs_quota_found(q, e, i);
 		brelse(bh);
 	}
@@ -682,7 +682,14 @@ static int sffs_quota_adopt(struct sffs_quota_info *q, struct buffer_head *bh)
 	int err, err2;
 	u32 i;
 
+	if (q->used + SFFS_QCHANGES_PER_BLOCK > q->entries) {
+		err = q->sbi->local ? sffs_quota_sync(q->sbi->sb) : -ENOSPC;
+		if (err)
+			return err;
+	}
 	sffs_tx_init(&tx, q->sbi->sb);
+	/* What makes room in the table waits for locks of the dead. */
+	tx.quota_sync = true;
 	err = sffs_tx_start(&tx, 2);
 	if (err)
 		return err;
@@ -707,6 +714,10 @@ static int sffs_quota_adopt(struct sffs_quota_info *q, struct buffer_head *bh)
  * sffs_quota_recover() - take over what a dead slot has not moved into the quota files
  * @sb: the mount
  * @slot: the slot; its journal has been replayed
+ *
+ * What there is no room for is left to the next mount of the slot.
+ *
+ * Context: waits for no cluster lock.
  */
 int sffs_quota_recover(struct super_block *sb, u32 slot)
 {
@@ -725,10 +736,10 @@ int sffs_quota_recover(struct super_block *sb, u32 slot)
 			err = sffs_quota_adopt(q, bh);
 		brelse(bh);
 	}
-	return err;
+	return err == -ENOSPC ? 0 : err;
 }
 
-static int sffs_quota_open(struct sffs_quota_info *q, const struct sffs_super *raw)
+static int sffs_quota_open_files(struct sffs_quota_info *q, const struct sffs_super *raw)
 {
 	struct super_block *sb = q->sbi->sb;
 	int type, err;
@@ -762,6 +773,8 @@ static int sffs_quota_open(struct sffs_quota_info *q, const struct sffs_super *r
 /**
  * sffs_quota_start() - begin to keep quota, if the volume has it
  * @sb: the mount, its journal running, before anything else changes inodes
+ *
+ * Context: waits for no cluster lock; sffs_quota_open() follows when the dead have none.
  */
 int sffs_quota_start(struct super_block *sb)
 {
@@ -769,7 +782,7 @@ int sffs_quota_start(struct super_block *sb)
 	const struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
 	u32 blocks = le32_to_cpu(raw->qchange_blocks);
 	struct sffs_quota_info *q;
-	int err;
+	int type, err;
 
 	if (!(raw->ro_compat & cpu_to_le64(SFFS_RO_COMPAT_QUOTA)))
 		return 0;
@@ -789,14 +802,31 @@ int sffs_quota_start(struct super_block *sb)
 	mutex_init(&q->sync);
 	INIT_DELAYED_WORK(&q->work, sffs_quota_work);
 	q->map = bitmap_zalloc(q->entries, GFP_KERNEL);
-	err = q->map ? sffs_quota_open(q, raw) : -ENOMEM;
-	if (!err)
-		err = sffs_quota_load_own(q);
+	for (type = 0; type < SFFS_QUOTA_TYPES; type++)
+		if (raw->quota_ino[type])
+			q->kept |= BIT(type);
+	err = q->map ? sffs_quota_load_own(q) : -ENOMEM;
 	sbi->quota = q;
-	if (err) {
+	if (err)
 		sffs_quota_stop(sb);
+	return err;
+}
+
+/**
+ * sffs_quota_open() - open the quota files, and begin to move changes into them
+ * @sb: the mount, after sffs_quota_start()
+ */
+int sffs_quota_open(struct super_block *sb)
+{
+	struct sffs_quota_info *q = SFFS_SB(sb)->quota;
+	int err;
+
+	if (!q || q->opened)
+		return 0;
+	err = sffs_quota_open_files(q, (struct sffs_super *)SFFS_SB(sb)->super_bh->b_data);
+	if (err)
 		return err;
-	}
+	q->opened = true;
 	queue_delayed_work(system_unbound_wq, &q->work, SFFS_QUOTA_SYNC_SECS * HZ);
 	return 0;
 }
@@ -821,7 +851,7 @@ void sffs_quota_stop(struct super_block *sb)
 	if (!q)
 		return;
 	cancel_delayed_work_sync(&q->work);
-	if (!sffs_is_shutdown(q->sbi))
+	if (q->opened && !sffs_is_shutdown(q->sbi))
 		sffs_quota_sync(sb);
 	SFFS_SB(sb)->quota = NULL;
 	for (i = 0; i < SFFS_QUOTA_TYPES; i++)

@@ -39,6 +39,8 @@ struct sffs_dquot {
  * @lock: covers the identifiers and the table of changes; taken in handles
  * @sync: one task at a time moves changes; taken before the quota lock
  * @file: the quota files, NULL for a type that is not kept
+ * @kept: types that are, a bit each
+ * @opened: @file is there
  * @enforced: types whose limits count, a bit each
  * @block_grace: seconds above the soft limit, by type; 0: the default
  * @inode_grace: likewise
@@ -54,6 +56,8 @@ struct sffs_quota_info {
 	struct mutex lock;	/* see above */
 	struct mutex sync;	/* see above */
 	struct inode *file[SFFS_QUOTA_TYPES];
+	unsigned int kept;
+	bool opened;
 	unsigned int enforced;
 	u32 block_grace[SFFS_QUOTA_TYPES];
 	u32 inode_grace[SFFS_QUOTA_TYPES];

@@ -780,18 +780,25 @@ int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
  * sffs_reclaim_crashed() - a host's slot is being recovered: what `unmapped` says is in doubt
  * @sbi: the mount, with its journal
  *
- * The slot may be set free only after this.
+ * The own slot may be set free only after this.
  *
  * Context: sleeps; takes the super block's cluster lock.
  * Return: 0 when it is on the disk, or an error.
  */
 int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
 {
-	u32 crashes = sbi->crashes + 1;
-	int err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
+	struct sffs_lock *lock = &sbi->fixed[SFFS_FIXED_SUPER];
+	int err = sffs_lock(lock, SFFS_LOCK_EXCLUSIVE);
+	u32 crashes;
 
+	if (err)
+		return err;
+	/* Other hosts have counted, too. */
+	crashes = le32_to_cpu(sffs_reclaim_super(sbi)->crashes) + 1;
+	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
 	if (!err)
 		WRITE_ONCE(sbi->crashes, crashes);
+	sffs_unlock(lock, SFFS_LOCK_EXCLUSIVE);
 	return err;
 }
 

@@ -164,9 +164,9 @@ static int sffs_recover_slot(struct sffs_node *node, u32 slot)
 
 	if (err == -EAGAIN)
 		return 0;
-	return err ?: sffs_recover_journal(node, slot) ?:
-	       sffs_reclaim_crashed(node->sbi) ?: sffs_quota_recover(sb, slot) ?:
-	       sffs_orphan_recover(sb, slot) ?: sffs_recover_free(node, slot);
+	/* Nothing here waits for a cluster lock: what the dead node held is locked till the end. */
+	return err ?: sffs_recover_journal(node, slot) ?: sffs_adopt(sb, slot) ?:
+	       sffs_recover_free(node, slot);
 }
 
 /* Recover what the heartbeat thread found dead. A recovery that fails is left to others. */

@@ -198,6 +198,8 @@ bool sffs_gate_read_only(struct sffs_gate *gate);
 bool sffs_device_read_only(dev_t dev);
 u64 sffs_gate_resize(struct sffs_gate *gate);
 int sffs_gate_io(struct sffs_gate *gate, u64 block, void *buf, unsigned int blocks, blk_opf_t op);
+int sffs_gate_io_part(struct sffs_gate *gate, u64 block, void *buf, u32 offset, u32 bytes,
+		      blk_opf_t op);
 bool sffs_gate_stable(const struct sffs_gate *gate);
 int sffs_gate_zero(struct sffs_gate *gate, u64 block, u32 count);
 struct bio *sffs_gate_unmap(struct sffs_gate *gate, struct bio *chain, u64 from, u32 bytes);
@@ -261,11 +263,16 @@ void sffs_gate_exit(void);
  * @conv_wq: converts unwritten extents after writeback
  * @reap_work: frees inodes without links that reclaim has found
  * @reaped: their numbers
- * @orphan_slot: whose orphan table is being worked off; else the own one
- * @orphan_mutex: covers the slot's orphan table, and the next three
+ * @orphan_mutex: covers the slot's orphan table, and the next five; taken under a handle
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
  * @orphan_free: free entries
+ * @orphan_blocks: its blocks, by number
+ * @adopted: struct sffs_adopted: what was in it at mount, and came from dead slots since
+ * @adopt_task: finishes that; NULL with -o local
+ * @adopt_wait: it waits here for more
+ * @crash_due: a recovery has to be noted in the super block, see adopt.c
+ * @nonces: with -o local: sum of those of the slots, when nobody else was there
  * @crashes: recoveries of dead slots, ever; see sffs_group_info.crashes
  * @shared: locks may be given up, so what memory has counts only under them, see cache.c
  * @periods: the last period of a lock
@@ -341,13 +348,18 @@ struct sffs_sb_info {
 	struct llist_head reaped;
 
 	struct mutex orphan_mutex;	/* the orphan list of the slot */
-	u32 orphan_slot;
 	u64 orphan_table;
 	u64 orphan_spare;
 	u32 orphan_free;
+	struct xarray orphan_blocks;
+	struct list_head adopted;
+	struct task_struct *adopt_task;
+	wait_queue_head_t adopt_wait;
+	bool crash_due;
 
 	struct delayed_work heartbeat;
 	u64 heartbeat_seq;
+	u64 nonces;
 	u32 heartbeat_ms;
 	u32 lease_ms;
 	time64_t mounted_sec;
@@ -479,13 +491,28 @@ int sffs_release_inode(struct sffs_tx *tx, struct inode *inode);
 int sffs_check_ino(struct super_block *sb, u64 ino);
 
 /* orphan.c */
-int sffs_orphan_load(struct super_block *sb, bool *left);
+/* Bound on the length of a table's chain, against loops: a million entries. */
+#define SFFS_ORPHAN_CHAIN	4096U
+int sffs_orphan_load(struct super_block *sb);
 int sffs_orphan_room(struct super_block *sb);
 int sffs_orphan_add(struct sffs_tx *tx, struct inode *inode);
 int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode);
-int sffs_orphan_recover(struct super_block *sb, u32 slot);
+int sffs_orphan_drop(struct super_block *sb, u64 block, u32 index,
+		     const struct sffs_orphan *entry);
+void sffs_orphan_own(struct sffs_sb_info *sbi, u64 block, u32 used);
+bool sffs_orphan_damaged(struct super_block *sb, struct buffer_head *bh, u32 nr);
+struct buffer_head *sffs_orphan_block(struct super_block *sb, u64 block, u32 slot);
+struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot);
 bool sffs_reap_later(struct inode *inode);
 void sffs_reap_work(struct work_struct *work);
+
+/* adopt.c: what dead slots have left half done */
+int sffs_adopt(struct super_block *sb, u32 slot);
+int sffs_adopt_note(struct sffs_sb_info *sbi, const struct buffer_head *bh);
+int sffs_adopt_finish(struct super_block *sb);
+int sffs_adopt_start(struct super_block *sb);
+void sffs_adopt_stop(struct super_block *sb);
+void sffs_adopt_exit(struct sffs_sb_info *sbi);
 
 /* ---- Allocation groups: group.c, alloc.c ---- */
 
@@ -762,6 +789,10 @@ extern const struct iomap_ops sffs_iomap_ops;
 extern const struct iomap_ops sffs_write_iomap_ops;
 extern const struct export_operations sffs_export_ops;
 
+/* filelock.c */
+int sffs_flock(struct file *file, int cmd, struct file_lock *fl);
+int sffs_record_lock(struct file *file, int cmd, struct file_lock *fl);
+
 /* file.c, aops.c, falloc.c */
 void sffs_io_work(struct work_struct *work);
 long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
@@ -774,6 +805,7 @@ extern const struct quotactl_ops sffs_quotactl_ops;
 /* Blocks of the table of changes that one transaction may change: all there are, at most 16. */
 #define SFFS_QUOTA_CREDITS	16
 int sffs_quota_start(struct super_block *sb);
+int sffs_quota_open(struct super_block *sb);
 int sffs_quota_recover(struct super_block *sb, u32 slot);
 void sffs_quota_stop(struct super_block *sb);
 void sffs_quota_forget(struct super_block *sb);
@@ -843,7 +875,8 @@ void sffs_netlink_exit(void);
 /* ---- The slot: slot.c ---- */
 
 int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec);
-bool sffs_slot_alive(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation);
+bool sffs_slot_own(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation);
+bool sffs_slot_alive(struct sffs_sb_info *sbi, u32 slot, u32 incarnation);
 int sffs_slot_recover(struct super_block *sb, u64 *dead);
 int sffs_slot_take(struct super_block *sb, u64 dead);
 int sffs_slot_free(struct sffs_sb_info *sbi, u32 slot);

@@ -281,7 +281,7 @@ struct sffs_mail {
 struct sffs_slot_area {
 	struct sffs_header h;		/*  0 owner: slot */
 	__le64 orphan_block;		/* 32 first orphan table block, 0: none */
-	__le64 orphans;			/* 40 entries in use */
+	__le64 orphans;			/* 40 entries in use, 0: not counted */
 	__le64 mounts;			/* 48 times that the slot was mounted */
 	__u8   reserved[4040];		/* 56 zero */
 };

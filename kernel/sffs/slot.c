@@ -64,8 +64,8 @@ int sffs_read_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *
 	return -EFSCORRUPTED;
 }
 
-/* Only this mount writes while it is local, so the block around the record is ours too. */
-static int sffs_write_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec)
+/* No more than the slot's sector: another host may be about to claim the next one. */
+static int sffs_put_slot(struct sffs_sb_info *sbi, u32 slot, const struct sffs_slot_record *rec)
 {
 	u32 offset;
 	u64 block = sffs_heartbeat_block(sbi, slot, &offset);
@@ -74,16 +74,22 @@ static int sffs_write_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_
 
 	if (!buf)
 		return -ENOMEM;
-	rec->nonce = cpu_to_le64(get_random_u64());
-	sffs_set_crc(rec, sizeof(*rec), sbi->seed);
 	err = sffs_gate_io(sbi->gate, block, buf, 1, REQ_OP_READ);
 	if (!err) {
 		memcpy(buf + offset, rec, sizeof(*rec));
-		err = sffs_gate_io(sbi->gate, block, buf, 1,
-				   REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH | REQ_FUA);
+		err = sffs_gate_io_part(sbi->gate, block, buf, offset, 1U << sbi->sector_shift,
+					REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_PREFLUSH |
+					REQ_FUA);
 	}
 	free_page((unsigned long)buf);
 	return err;
+}
+
+static int sffs_write_slot(struct sffs_sb_info *sbi, u32 slot, struct sffs_slot_record *rec)
+{
+	rec->nonce = cpu_to_le64(get_random_u64());
+	sffs_set_crc(rec, sizeof(*rec), sbi->seed);
+	return sffs_put_slot(sbi, slot, rec);
 }
 
 /* Which boot this is, as well as a module can tell: when it began. */
@@ -129,10 +135,30 @@ static int sffs_slot_watch(struct sffs_sb_info *sbi, u32 slot, const struct sffs
 	return -EBUSY;
 }
 
-/* Is that incarnation of a slot alive? A local mount has seen all others to be dead. */
-bool sffs_slot_alive(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
+/* Is it this mount? */
+bool sffs_slot_own(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
 {
 	return sbi->journal && slot == sbi->slot && incarnation == sbi->incarnation;
+}
+
+/**
+ * sffs_slot_alive() - does what an incarnation of a slot has put down still count?
+ * @sbi: the mount
+ * @slot: of the holder
+ * @incarnation: of the holder
+ *
+ * One that is being recovered is alive. A local mount has seen all others to be dead.
+ *
+ * Context: may read the slots.
+ */
+bool sffs_slot_alive(struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
+{
+	if (!sbi->node || sffs_slot_own(sbi, slot, incarnation))
+		return sffs_slot_own(sbi, slot, incarnation);
+	if (sffs_holder_stale(sbi, slot, incarnation))
+		return false;
+	/* It may have gone since the last heartbeat. */
+	return sffs_watch_scan(sbi->node) || !sffs_holder_stale(sbi, slot, incarnation);
 }
 
 /* ---- Journals ---- */
@@ -209,8 +235,10 @@ int sffs_slot_recover(struct super_block *sb, u64 *dead)
 	int err;
 
 	*dead = 0;
+	sbi->nonces = 0;
 	for (slot = 0; slot < sbi->slots; slot++) {
 		err = sffs_read_slot(sbi, slot, &rec);
+		sbi->nonces += le64_to_cpu(rec.nonce);
 		if (!err && rec.state != SFFS_SLOT_FREE) {
 			err = sffs_slot_watch(sbi, slot, &rec);
 			*dead |= BIT_ULL(slot);
@@ -272,25 +300,58 @@ static void sffs_heartbeat(struct work_struct *work)
 	queue_delayed_work(sbi->conv_wq, &sbi->heartbeat, msecs_to_jiffies(sbi->heartbeat_ms));
 }
 
-/* A local mount's slot is 0, always. */
+/* Is every slot as it was when nobody else was there? @own is what the own one was. */
+static int sffs_local_alone(struct sffs_sb_info *sbi, const struct sffs_slot_record *own)
+{
+	u64 nonces = le64_to_cpu(own->nonce);
+	struct sffs_slot_record rec;
+	u32 slot;
+	int err;
+
+	for (slot = 0; slot < sbi->slots; slot++) {
+		if (slot == sbi->slot)
+			continue;
+		err = sffs_read_slot(sbi, slot, &rec);
+		if (err)
+			return err;
+		nonces += le64_to_cpu(rec.nonce);
+	}
+	if (nonces == sbi->nonces)
+		return 0;
+	pr_err("%s: another host has begun to mount the volume\n", sbi->sb->s_id);
+	return -EBUSY;
+}
+
+/*
+ * A local mount's slot is 0, always. It looks once more after it has put its record there, and
+ * so does a node after its claim: of two that mount at once, one sees the other. Should both have
+ * claimed slot 0 between a look of the other and its write, which nothing but the lack of
+ * fencing allows, then the node's next renewal finds its record gone, and shuts it down.
+ */
 static int sffs_take_local(struct sffs_sb_info *sbi)
 {
-	struct sffs_slot_record rec;
+	struct sffs_slot_record rec, old;
 	int err;
 
 	sbi->slot = 0;
-	err = sffs_read_slot(sbi, sbi->slot, &rec);
+	err = sffs_read_slot(sbi, sbi->slot, &old) ?: sffs_local_alone(sbi, &old);
 	if (err)
 		return err;
-	sbi->incarnation = le32_to_cpu(rec.incarnation) + 1 ?: 1;
+	sbi->incarnation = le32_to_cpu(old.incarnation) + 1 ?: 1;
 	sbi->mounted_sec = ktime_get_real_seconds();
 	sffs_fill_slot(sbi, &rec);
 	rec.flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
-	return sffs_write_slot(sbi, sbi->slot, &rec);
+	err = sffs_write_slot(sbi, sbi->slot, &rec);
+	if (err)
+		return err;
+	err = sffs_local_alone(sbi, &old);
+	if (err)
+		sffs_put_slot(sbi, sbi->slot, &old);
+	return err;
 }
 
 /**
- * sffs_slot_take() - begin to write: load the slot's journal, finish orphans
+ * sffs_slot_take() - begin to write: load the slot's journal, take over what the dead left
  * @sb: the mount; in a cluster it has its slot already
  * @dead: slots whose journals have been replayed
  *
@@ -299,7 +360,6 @@ static int sffs_take_local(struct sffs_sb_info *sbi)
 int sffs_slot_take(struct super_block *sb, u64 dead)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	bool left;
 	u32 slot;
 	int err;
 
@@ -323,24 +383,17 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	if (sbi->local)
 		queue_delayed_work(sbi->conv_wq, &sbi->heartbeat,
 				   msecs_to_jiffies(sbi->heartbeat_ms));
-	err = dead ? sffs_reclaim_crashed(sbi) : 0;
-	if (err)	/* keeps the own slot from being set free */
-		sffs_shutdown(sb, "a host's crash could not be noted");
-	err = err ?: sffs_quota_start(sb);
+	sbi->crash_due = dead;
+	err = sffs_quota_start(sb) ?: sffs_orphan_load(sb);
+	if (!err && sbi->local)
+		err = sffs_quota_open(sb);
 	for (slot = 0; !err && slot < sbi->slots; slot++)
-		if (dead & BIT_ULL(slot))
-			err = sffs_quota_recover(sb, slot);
-	if (!err)
-		err = sffs_orphan_load(sb, &left);
-	if (!err && left)
-		dead |= BIT_ULL(sbi->slot);
-	for (slot = 0; !err && slot < sbi->slots; slot++) {
-		if (!(dead & BIT_ULL(slot)))
-			continue;
-		err = sffs_orphan_recover(sb, slot);
-		if (!err && slot != sbi->slot)
-			err = sffs_slot_free(sbi, slot);
-	}
+		if (slot != sbi->slot && (dead & BIT_ULL(slot)))
+			err = sffs_adopt(sb, slot) ?: sffs_slot_free(sbi, slot);
+	/* From here on what the dead held can be had. */
+	err = err ?: sffs_quota_open(sb);
+	if (!err && sbi->local)
+		err = sffs_adopt_finish(sb);
 	if (err)
 		sffs_slot_release(sb);
 	else
@@ -387,7 +440,7 @@ void sffs_slot_release(struct super_block *sb)
 	err = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;
 	sffs_busy_drop_all(sbi);
-	if (!err && !sffs_is_shutdown(sbi)) {
+	if (!err && !sffs_is_shutdown(sbi) && !sbi->crash_due) {
 		sffs_node_set_clean(sbi, true);
 		if (sbi->local)
 			err = sffs_slot_free(sbi, sbi->slot);

@@ -390,6 +390,8 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sbi->quota_wanted = opt->quota;
 	if (!fc->source)
 		return invalf(fc, "no device");
+	if (opt->local && opt->nofence)
+		return invalf(fc, "-o local is no node, and has no fencing: leave nofence out");
 	err = lookup_bdev(fc->source, &dev);
 	if (err) {
 		errorf(fc, "%s: not a block device", fc->source);
@@ -430,6 +432,10 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		return err;
 	err = sffs_lose_start(sbi);
+	if (err)
+		return err;
+	if (sbi->node)
+		err = sffs_adopt_start(sb);
 	if (err)
 		return err;
 	sffs_netlink_add(sbi);
@@ -526,6 +532,9 @@ static int sffs_get_tree(struct fs_context *fc)
 	ratelimit_state_init(&sbi->damage_rate, 5 * HZ, 50);
 	sffs_lease_init(&sbi->lease);
 	mutex_init(&sbi->orphan_mutex);
+	xa_init(&sbi->orphan_blocks);
+	INIT_LIST_HEAD(&sbi->adopted);
+	init_waitqueue_head(&sbi->adopt_wait);
 	spin_lock_init(&sbi->free_lock);
 	INIT_LIST_HEAD(&sbi->freed);
 	INIT_LIST_HEAD(&sbi->committed);
@@ -551,6 +560,7 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 	if (!sbi)
 		return;
 	sffs_locks_stop(sbi);
+	sffs_adopt_exit(sbi);
 	sffs_groups_exit(sbi);
 	sffs_node_leave(sbi);
 	sffs_close_volume(sbi);
@@ -592,6 +602,7 @@ static void sffs_kill_sb(struct super_block *sb)
 	if (sbi) {
 		sffs_reclaim_stop(sbi);
 		sffs_lose_stop(sbi);
+		sffs_adopt_stop(sb);
 		flush_work(&sbi->reap_work);
 	}
 	kill_anon_super(sb);

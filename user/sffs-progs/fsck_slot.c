@@ -186,7 +186,8 @@ int fsck_free_slots(struct fsck *f)
 
 /* ---- Orphan tables ---- */
 
-static void mark_orphan(struct fsck *f, unsigned int slot, uint64_t block, unsigned int index,
+/* Which slot the inode names does not count: who recovers it takes its table over. */
+static void mark_orphan(struct fsck *f, uint64_t block, unsigned int index,
 			const struct sffs_orphan *o)
 {
 	struct fsck_inode *fi = fsck_find_inode(f, le64toh(o->ino));
@@ -194,7 +195,7 @@ static void mark_orphan(struct fsck *f, unsigned int slot, uint64_t block, unsig
 
 	if (!fi || fsck_load_inode(f, fi, &di))
 		return;
-	if (di.h.generation == o->generation && di.orphan == slot + 1 &&
+	if (di.h.generation == o->generation && di.orphan &&
 	    le64toh(di.orphan_block) == block && le16toh(di.orphan_index) == index)
 		fi->flags |= FSCK_ORPHAN;
 }
@@ -210,7 +211,7 @@ static int check_orphan_block(struct fsck *f, unsigned int slot, uint64_t block,
 		if (!ob->entry[i].ino)
 			continue;
 		count++;
-		mark_orphan(f, slot, block, i, &ob->entry[i]);
+		mark_orphan(f, block, i, &ob->entry[i]);
 	}
 	bad = count != le32toh(ob->count) &&
 	      fsck_problem(f, "slot %u: wrong count in the orphan table", slot);
@@ -316,7 +317,7 @@ static int check_area(struct fsck *f, unsigned int slot)
 		area.orphan_block = 0;
 		area.orphans = 0;
 		changed = true;
-	} else if (le64toh(area.orphans) != total &&
+	} else if (area.orphans && le64toh(area.orphans) != total &&
 		   fsck_problem(f, "slot %u: wrong number of orphans", slot)) {
 		area.orphans = htole64(total);
 		changed = true;
