@@ -3,6 +3,9 @@
  * Delegation: who holds the delegation record of a chunk holds the inode, open and
  * file-lock records in it that name nobody; sffs-locks.rst, "Delegation".
  *
+ * A delegation is held until the node has no resource under it. Nobody waits for it, for the
+ * uses under it may last: who does not get it asks the delegate for what it wants.
+ *
  * A use of such a lock is an exclusive use of the delegation. The uses of a resource are
  * all of one kind: by its own record while that names this node (core.held), else through
  * the delegation. When another node asks, the record is made to name this node, and its
@@ -69,7 +72,7 @@ bool sffs_delegate_use(struct sffs_resource *res, enum sffs_lock_mode mode, bool
 	bool held = false;
 
 	lockdep_assert_held(&res->lock);
-	if (!chunk || !res->period || (res->naming && mode > res->naming))
+	if (!chunk || !res->period || res->giving || (res->naming && mode > res->naming))
 		return false;
 	spin_lock_nested(&chunk->lock, SINGLE_DEPTH_NESTING);
 	if (res->period == chunk->all->period)
@@ -80,6 +83,21 @@ bool sffs_delegate_use(struct sffs_resource *res, enum sffs_lock_mode mode, bool
 	spin_unlock(&chunk->lock);
 	res->through[mode] += held;
 	return held;
+}
+
+/* Could a use in exclusive mode begin now, through the delegation? Under res->lock. */
+bool sffs_delegate_usable(struct sffs_resource *res)
+{
+	struct sffs_resource *chunk = res->chunk;
+	bool usable;
+
+	lockdep_assert_held(&res->lock);
+	if (!chunk || !res->period || res->giving || res->naming)
+		return false;
+	spin_lock_nested(&chunk->lock, SINGLE_DEPTH_NESTING);
+	usable = res->period == chunk->all->period && chunk->core.state == SFFS_LS_EXCLUSIVE;
+	spin_unlock(&chunk->lock);
+	return usable;
 }
 
 /*
@@ -96,7 +114,7 @@ void sffs_delegate_try_new(struct sffs_resource *res)
 	all = chunk->all;
 	spin_lock_irq(&res->lock);
 	spin_lock_nested(&chunk->lock, SINGLE_DEPTH_NESTING);
-	if (!res->period && !res->owner && !res->core.held && !res->naming &&
+	if (!res->period && !res->owner && !res->core.held && !res->naming && !res->giving &&
 	    chunk->core.state == SFFS_LS_EXCLUSIVE &&
 	    (all->nobody[sffs_delegate_kind(res)] & sffs_delegate_bit(res)))
 		res->period = all->period;
@@ -304,6 +322,80 @@ static int sffs_delegate_name(struct sffs_resource *res, struct sffs_res_run *ru
 	return 0;
 }
 
+/* ---- Giving to another node ---- */
+
+/* Nobody uses it, nobody can begin to, and nothing was changed under it that is not home. */
+static bool sffs_delegate_begin_giving(struct sffs_resource *res)
+{
+	const u64 *changed = &res->chunk->all->changed[sffs_delegate_kind(res)];
+
+	spin_lock_irq(&res->lock);
+	res->told = sffs_res_used(res);
+	res->giving = !res->told && !(READ_ONCE(*changed) & sffs_delegate_bit(res));
+	spin_unlock_irq(&res->lock);
+	return res->giving;
+}
+
+static void sffs_delegate_end_giving(struct sffs_resource *res, bool given)
+{
+	struct sffs_delegation *all = res->chunk->all;
+
+	spin_lock_irq(&res->lock);
+	res->giving = false;
+	if (given) {
+		res->period = 0;
+		sffs_ls_forget(&res->core);
+		spin_lock_nested(&res->chunk->lock, SINGLE_DEPTH_NESTING);
+		all->nobody[sffs_delegate_kind(res)] &= ~sffs_delegate_bit(res);
+		spin_unlock(&res->chunk->lock);
+	}
+	wake_up_all(&res->wait);
+	spin_unlock_irq(&res->lock);
+	/* Who came meanwhile waits for the other node. */
+	sffs_res_kick(res);
+}
+
+/*
+ * Another node wants to be the last that uses an open record, and its own name in it. Nothing
+ * is cached under such a record.
+ */
+static int sffs_delegate_give(struct sffs_resource *res, struct sffs_res_run *run,
+			      unsigned int slot, u32 incarnation)
+{
+	struct sffs_lockrec_id id = run->id;
+	struct sffs_lock_record new;
+	int err = sffs_res_image(res, &run->rec, res->sector) ?: sffs_res_check(res, run);
+	bool made;
+
+	if (err || run->rec.holders || run->rec.waiters)
+		return err;
+	id.delegate = true;
+	made = sffs_lockrec_give(&id, &run->rec, slot, incarnation, SFFS_LOCK_EXCLUSIVE, NULL,
+				 get_random_u64(), &new);
+	if (made)
+		err = sffs_res_ats(res, &run->rec, &new);
+	return err ?: made;
+}
+
+/* An asker is answered once: it asks again if it still wants it. 1: it is done with. */
+static int sffs_delegate_answer(struct sffs_resource *res, struct sffs_res_run *run)
+{
+	unsigned int slot;
+	u32 incarnation;
+	int given;
+
+	spin_lock_irq(&res->lock);
+	slot = res->asker - 1;
+	incarnation = res->asker_inc;
+	res->asker = 0;
+	spin_unlock_irq(&res->lock);
+	if (!sffs_delegate_begin_giving(res))
+		return res->told ? 1 : sffs_delegate_name(res, run);
+	given = sffs_delegate_give(res, run, slot, incarnation);
+	sffs_delegate_end_giving(res, given > 0);
+	return given < 0 ? given : 1;
+}
+
 /* ---- The workers ---- */
 
 /**
@@ -317,7 +409,7 @@ static int sffs_delegate_name(struct sffs_resource *res, struct sffs_res_run *ru
 bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, int *err)
 {
 	struct sffs_resource *chunk = res->chunk;
-	bool wanted, asked;
+	bool wanted, asked, asker;
 	int nobody;
 
 	*err = 0;
@@ -326,27 +418,35 @@ bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, in
 	spin_lock_irq(&res->lock);
 	asked = res->asked;
 	res->asked = false;
-	wanted = res->core.waiting[SFFS_LOCK_SHARED] || res->core.waiting[SFFS_LOCK_EXCLUSIVE];
+	wanted = res->core.waiting[SFFS_LOCK_SHARED] || res->core.waiting[SFFS_LOCK_EXCLUSIVE] ||
+		 res->core.last;
 	if (res->core.held) {
 		asked = false;
 		wanted = false;
+		res->asker = 0;
 	}
+	asker = res->asker;
 	spin_unlock_irq(&res->lock);
-	if ((!asked && !wanted) || !sffs_delegate_hold(chunk))
+	if ((!asked && !asker && !wanted) || !sffs_delegate_hold(chunk))
 		return false;
 	mutex_lock(&chunk->all->scan);
 	nobody = sffs_delegate_look(res, run);
 	*err = min(nobody, 0);
-	if (nobody > 0 && asked)
+	if (nobody > 0 && asked) {
 		*err = sffs_delegate_name(res, run);
-	else if (nobody > 0)
+	} else if (nobody > 0 && asker && !wanted) {
+		*err = sffs_delegate_answer(res, run);
+		asked = *err <= 0;
+		*err = min(*err, 0);
+	} else if (nobody > 0) {
 		sffs_delegate_begin(res);
+	}
 	mutex_unlock(&chunk->all->scan);
 	sffs_delegate_release(chunk);
 	return nobody > 0 && !asked;
 }
 
-/* Nobody has the delegation, it seems: take it. */
+/* Nobody has the delegation, it seems: take it, if nobody comes first. */
 static void sffs_delegate_claim(struct sffs_resource *chunk)
 {
 	spin_lock_irq(&chunk->lock);
@@ -362,10 +462,9 @@ static void sffs_delegate_claim(struct sffs_resource *chunk)
  * sffs_delegate_ask() - a record that is wanted names nobody: ask its delegate
  * @res: the resource
  * @run: of its worker; its record and identity are used up
- * @mode: in which this node wants it
+ * @mode: in which this node wants it, or SFFS_MAIL_LAST
  */
-void sffs_delegate_ask(struct sffs_resource *res, struct sffs_res_run *run,
-		       enum sffs_lock_mode mode)
+void sffs_delegate_ask(struct sffs_resource *res, struct sffs_res_run *run, u8 mode)
 {
 	struct sffs_resource *chunk = res->chunk;
 	u64 others;
@@ -398,21 +497,25 @@ static void sffs_delegate_kick_all(struct sffs_resource *chunk)
 	spin_unlock(&mgr->lock);
 }
 
-/* The worker of a delegation has come to rest. Returns whether there is news for it. */
-bool sffs_delegate_granted(struct sffs_resource *chunk)
+/*
+ * The worker of a delegation has come to rest: it has it, or somebody else has, who is to be
+ * asked. Returns whether there is news for it.
+ */
+bool sffs_delegate_settled(struct sffs_resource *chunk)
 {
-	bool granted;
+	bool settled;
 
 	spin_lock_irq(&chunk->lock);
-	granted = chunk->all->claimed && chunk->core.state == SFFS_LS_EXCLUSIVE;
-	if (granted) {
+	settled = chunk->all->claimed && (chunk->core.state == SFFS_LS_EXCLUSIVE ||
+					  chunk->core.state == SFFS_LS_NONE);
+	if (settled) {
 		chunk->all->claimed = false;
 		chunk->core.waiting[SFFS_LOCK_EXCLUSIVE]--;
 	}
 	spin_unlock_irq(&chunk->lock);
-	if (granted)
+	if (settled)
 		sffs_delegate_kick_all(chunk);
-	return granted;
+	return settled;
 }
 
 /* ---- The delegation is given up ---- */
@@ -454,14 +557,21 @@ static void sffs_delegate_end_period(struct sffs_resource *chunk)
 static int sffs_delegate_stage_one(struct sffs_resource *chunk, struct sffs_resource *res,
 				   enum sffs_lock_action action)
 {
-	/* Its own record names this node: no concern of the delegation. */
+	int err = 0;
+
+	/* Its own worker is at rest, so whether its record names this node stays as it is. */
+	mutex_lock_nested(&res->run, SINGLE_DEPTH_NESTING);
+	/* If it does, it is no concern of the delegation. */
 	if (READ_ONCE(res->core.held))
-		return 0;
+		goto unlock;
 	if (action == SFFS_LA_FLUSH &&
 	    !(chunk->all->changed[sffs_delegate_kind(res)] & sffs_delegate_bit(res)))
-		return 0;
+		goto unlock;
 	/* The pages are dropped as well: a fault may have mapped one after the unmapping. */
-	return sffs_res_work_for(res, action == SFFS_LA_REVOKE ? SFFS_LA_DROP : action);
+	err = sffs_res_work_for(res, action == SFFS_LA_REVOKE ? SFFS_LA_DROP : action);
+unlock:
+	mutex_unlock(&res->run);
+	return err;
 }
 
 /**

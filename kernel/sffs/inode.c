@@ -836,6 +836,8 @@ static int sffs_delete_last(struct inode *inode)
 		return err;
 	if (!inode->i_nlink && sffs_lock_last(&si->open_lock))
 		err = sffs_delete_inode(inode);
+	else if (!inode->i_nlink)
+		sffs_reap_again(SFFS_SB(inode->i_sb), inode->i_ino);
 	sffs_unlock(&si->lock, SFFS_LOCK_EXCLUSIVE);
 	return err;
 }
@@ -852,9 +854,11 @@ void sffs_evict_inode(struct inode *inode)
 		sb_start_intwrite(sb);
 		err = sffs_delete_last(inode);
 		sb_end_intwrite(sb);
-		if (err && err != -EIO && err != -ESTALE)
+		if (err && err != -EIO && err != -ESTALE) {
 			pr_warn("%s: inode %lu stays on the orphan list: error %d\n", sb->s_id,
 				inode->i_ino, err);
+			sffs_reap_again(SFFS_SB(sb), inode->i_ino);
+		}
 	}
 	clear_inode(inode);
 	/* Whoever gives the lock up just now still works for the inode. */

@@ -78,7 +78,15 @@ static int sffs_lock_flush(struct sffs_resource *res)
 {
 	struct sffs_sb_info *sbi = res->mgr->setup.data;
 
+	/* An open record covers nothing. */
+	if (res->type == SFFS_LOCKT_OPEN)
+		return 0;
 	return res->owner ? sffs_cache_flush(res->owner) : sffs_cache_commit(sbi);
+}
+
+static void sffs_lock_told_last(struct sffs_resource *res)
+{
+	sffs_reap(res->mgr->setup.data, res->number);
 }
 
 static void sffs_lock_damaged(struct sffs_resource *res)
@@ -102,6 +110,7 @@ static const struct sffs_lockmgr_ops sffs_lock_ops = {
 	.drop		= sffs_lock_drop,
 	.unmap		= sffs_lock_unmap,
 	.flush		= sffs_lock_flush,
+	.last		= sffs_lock_told_last,
 	.damaged	= sffs_lock_damaged,
 	.fatal		= sffs_lock_fatal,
 };
@@ -311,7 +320,10 @@ int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode)
  * sffs_lock_last() - does nobody else use a lock?
  * @lock: an open record, not used by the caller either
  *
- * Context: sleeps, but does not wait for users elsewhere.
+ * If others may use it they are asked, and sffs_reap() is called when they all have ended
+ * that: here, or where the last use ended.
+ *
+ * Context: sleeps, but does not wait for other nodes.
  * Return: true if this node could take the lock exclusively, and now holds it so.
  */
 bool sffs_lock_last(struct sffs_lock *lock)
@@ -321,7 +333,24 @@ bool sffs_lock_last(struct sffs_lock *lock)
 	if (lock->sbi->local)
 		return true;
 	res = sffs_lock_res(lock);
-	return !IS_ERR(res) && sffs_res_last(res);
+	return !IS_ERR(res) && sffs_res_last(res, true);
+}
+
+/* The same by the number of the inode, for one that need not be in memory. */
+bool sffs_lock_last_number(struct sffs_sb_info *sbi, u64 ino)
+{
+	struct sffs_resource *res;
+	bool last;
+
+	if (sbi->local)
+		return true;
+	res = sffs_res_get(sbi->lockmgr, SFFS_LOCKT_OPEN, ino);
+	/* What can be no inode will be found to be none. */
+	if (IS_ERR(res))
+		return PTR_ERR(res) != -ENOMEM;
+	last = sffs_res_last(res, false);
+	sffs_res_put(res);
+	return last;
 }
 
 /* ---- The locks of new inodes ---- */

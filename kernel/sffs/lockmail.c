@@ -24,12 +24,11 @@ static size_t sffs_row_size(const struct sffs_lockmgr *mgr)
  * sffs_mail_ask() - ask those for a lock who hold it, or its delegation
  * @res: the lock
  * @rec: its record, or the delegation's, good
- * @mode: in which this node wants it
+ * @mode: in which this node wants it, or SFFS_MAIL_LAST
  *
  * What does not fit is asked for with the next poll.
  */
-void sffs_mail_ask(struct sffs_resource *res, const struct sffs_lock_record *rec,
-		   enum sffs_lock_mode mode)
+void sffs_mail_ask(struct sffs_resource *res, const struct sffs_lock_record *rec, u8 mode)
 {
 	struct sffs_lockmgr *mgr = res->mgr;
 	u64 holders = le64_to_cpu(rec->holders), posted = 0;
@@ -130,7 +129,7 @@ static bool sffs_mail_receive(struct sffs_lockmgr *mgr, unsigned int sender)
 		if (!sffs_mail_request(&id, mail, i, &req))
 			continue;
 		asked = true;
-		sffs_res_look(mgr, req.type, le64_to_cpu(req.number));
+		sffs_res_look(mgr, &req, sender, id.sender_inc);
 	}
 	return asked;
 }

@@ -2,7 +2,8 @@
 /*
  * Resources and their workers: the part of the lock manager that waits and does I/O.
  *
- * Order of the manager's own locks: sffs_delegation.scan; sffs_lockmgr.lock;
+ * Order of the manager's own locks: sffs_resource.run, of a chunk first;
+ * sffs_delegation.scan; sffs_lockmgr.lock;
  * sffs_resource.lock, which the end of a use takes in interrupts, too, and that of the chunk
  * last. No spinlock is held over I/O, and the filesystem is called with none of them.
  */
@@ -19,6 +20,7 @@
 #define POLL_MS_MIN	4
 #define POLL_MS_MAX	100
 #define ERROR_MS	500	/* to the next try after a record could not be read */
+#define LAST_KEEP_MS	1000	/* for what the last that uses a lock has to do */
 
 /* ---- The table of resources ---- */
 
@@ -55,6 +57,7 @@ static struct sffs_resource *sffs_res_new(struct sffs_lockmgr *mgr, unsigned int
 	res->type = type;
 	res->sector = sector;
 	res->refs = 1;
+	mutex_init(&res->run);
 	spin_lock_init(&res->lock);
 	init_waitqueue_head(&res->wait);
 	INIT_DELAYED_WORK(&res->work, sffs_res_work);
@@ -108,15 +111,23 @@ struct sffs_resource *sffs_res_get(struct sffs_lockmgr *mgr, unsigned int type, 
 	return old;
 }
 
-/* One more reference, under the manager's lock. */
+/*
+ * One more reference, under the manager's lock. What was to be given up because nobody
+ * referred to it is not: it would wait for the end of uses that begin now.
+ */
 void sffs_res_ref(struct sffs_resource *res)
 {
 	lockdep_assert_held(&res->mgr->lock);
 	res->refs++;
-	if (!list_empty(&res->lru)) {
-		list_del_init(&res->lru);
-		res->mgr->unused--;
-	}
+	if (list_empty(&res->lru))
+		return;
+	list_del_init(&res->lru);
+	res->mgr->unused--;
+	if (res->mgr->stopping)
+		return;
+	spin_lock_irq(&res->lock);
+	res->core.quit = false;
+	spin_unlock_irq(&res->lock);
 }
 
 /* What is written before an inode's lock is given up may need the locks of groups. */
@@ -193,49 +204,58 @@ static bool sffs_res_free(struct sffs_resource *res)
 	return true;
 }
 
-/* Is this one held through the delegation, so that nothing may be known of it here? */
-static bool sffs_res_delegate(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+/*
+ * Another node wants to be the last that uses an open record. Who does not use it gives it
+ * up; who does remembers it.
+ */
+static void sffs_res_asked_last(struct sffs_resource *res, unsigned int slot, u32 incarnation)
 {
-	struct sffs_resource *chunk;
-	bool held = false;
-
-	if (!sffs_delegated_type(type))
-		return false;
-	spin_lock(&mgr->lock);
-	hlist_for_each_entry(chunk, sffs_res_bucket(mgr, SFFS_LOCKT_CHUNK, sffs_ino_chunk(number)),
-			     node)
-		if (chunk->type == SFFS_LOCKT_CHUNK && chunk->number == sffs_ino_chunk(number))
-			held |= READ_ONCE(chunk->core.held) == SFFS_LOCK_EXCLUSIVE;
-	spin_unlock(&mgr->lock);
-	return held;
+	lockdep_assert_held(&res->lock);
+	if (sffs_res_used(res)) {
+		res->told = true;
+	} else if (!res->core.held) {
+		res->core.look = true;
+		res->asker = slot + 1;
+		res->asker_inc = incarnation;
+	} else if (ktime_get_boottime_ns() >= res->core.keep_until) {
+		res->core.quit = true;
+	}
 }
 
 /**
  * sffs_res_look() - a mail says that a lock is wanted
  * @mgr: the manager
- * @type: of the resource
- * @number: of the resource, whatever the mail says
+ * @req: what it says, whatever that is
+ * @sender: slot that wants it
+ * @incarnation: of that slot
  *
- * What is wanted of a lock its record says, and that is looked at.
+ * What is wanted of a lock its record says, and that is looked at. A delegate may have named
+ * this node when it had forgotten the lock: it looks at what it does not know, too.
  */
-void sffs_res_look(struct sffs_lockmgr *mgr, unsigned int type, u64 number)
+void sffs_res_look(struct sffs_lockmgr *mgr, const struct sffs_mail_request *req,
+		   unsigned int sender, u32 incarnation)
 {
+	u64 number = le64_to_cpu(req->number);
 	struct sffs_resource *res;
 
-	if (sffs_res_delegate(mgr, type, number)) {
-		res = sffs_res_get(mgr, type, number);
+	if (sffs_delegated_type(req->type)) {
+		res = sffs_res_get(mgr, req->type, number);
 		if (IS_ERR(res))
 			return;
 	} else {
 		spin_lock(&mgr->lock);
-		res = sffs_res_find(mgr, type, number);
+		res = sffs_res_find(mgr, req->type, number);
 		spin_unlock(&mgr->lock);
 		if (!res)
 			return;
 	}
 	spin_lock_irq(&res->lock);
-	res->core.look = true;
-	res->asked = sffs_delegated_type(type);
+	if (req->mode == SFFS_MAIL_LAST) {
+		sffs_res_asked_last(res, sender, incarnation);
+	} else {
+		res->core.look = true;
+		res->asked = sffs_delegated_type(req->type);
+	}
 	spin_unlock_irq(&res->lock);
 	sffs_res_kick(res);
 	sffs_res_put(res);
@@ -390,12 +410,13 @@ static bool sffs_res_change(struct sffs_resource *res, struct sffs_res_run *run)
 	return made && !sffs_res_ats(res, &run->rec, &new) && sffs_res_seen(res, run);
 }
 
-/* Let the filesystem work for a lock. Its owner stays meanwhile. */
+/* Let the filesystem work for a lock, in a run. Its owner stays meanwhile. */
 int sffs_res_work_for(struct sffs_resource *res, enum sffs_lock_action action)
 {
 	const struct sffs_lockmgr_ops *ops = res->mgr->setup.ops;
 	int err = 0;
 
+	lockdep_assert_held(&res->run);
 	spin_lock_irq(&res->lock);
 	res->busy = true;
 	spin_unlock_irq(&res->lock);
@@ -466,14 +487,55 @@ static unsigned int sffs_res_backoff(struct sffs_resource *res)
 	return ms / 2 + get_random_u32_below(ms);
 }
 
+/* What others are asked for. Under res->lock. */
+static u8 sffs_res_wish(const struct sffs_resource *res)
+{
+	if (res->core.waiting[SFFS_LOCK_EXCLUSIVE])
+		return SFFS_LOCK_EXCLUSIVE;
+	if (res->core.last && !res->core.waiting[SFFS_LOCK_SHARED])
+		return SFFS_MAIL_LAST;
+	return SFFS_LOCK_SHARED;
+}
+
+/*
+ * The end of a run: who wanted to be the last that uses the lock, here or elsewhere?
+ * @looked: that was wanted here when the run began
+ */
+static void sffs_res_tell_last(struct sffs_resource *res, bool looked)
+{
+	bool tell = false;
+
+	spin_lock_irq(&res->lock);
+	if (res->core.last && sffs_res_usable(res)) {
+		/* If a task waits, that one is told. */
+		tell = res->denied;
+		res->core.last = !res->denied;
+		res->core.keep_until = ktime_get_boottime_ns() + LAST_KEEP_MS * NSEC_PER_MSEC;
+	} else if (res->core.last && looked) {
+		res->denied = true;
+		/* Here it is in use by now: then it is as if others had asked. */
+		res->told |= sffs_res_used(res);
+		if (sffs_res_used(res) || time_after(jiffies, res->last_until))
+			res->core.last = false;
+	}
+	if (res->told && !sffs_res_used(res)) {
+		res->told = false;
+		tell = true;
+	}
+	wake_up_all(&res->wait);
+	spin_unlock_irq(&res->lock);
+	if (tell && res->mgr->setup.ops->last)
+		res->mgr->setup.ops->last(res);
+}
+
 /* Do what is to be done; returns milliseconds to the next run, or -1: when kicked. */
 static int sffs_res_run(struct sffs_resource *res, struct sffs_res_run *run)
 {
 	enum sffs_lock_action action;
-	enum sffs_lock_mode mode = SFFS_LOCK_SHARED;
 	u64 now, keep = 0;
-	bool ok = true;
 	int ms = -1, err = 0;
+	bool ok = true;
+	u8 mode = 0;
 
 	sffs_res_begin(res, run);
 	if (sffs_delegate_serve(res, run, &err))
@@ -486,8 +548,7 @@ static int sffs_res_run(struct sffs_resource *res, struct sffs_res_run *run)
 		switch (action) {
 		case SFFS_LA_POLL:
 			ms = sffs_res_backoff(res);
-			if (res->core.waiting[SFFS_LOCK_EXCLUSIVE])
-				mode = SFFS_LOCK_EXCLUSIVE;
+			mode = sffs_res_wish(res);
 			break;
 		case SFFS_LA_KEEP:
 			keep = res->core.keep_until - now;
@@ -509,7 +570,7 @@ static int sffs_res_run(struct sffs_resource *res, struct sffs_res_run *run)
 		case SFFS_LA_KEEP:
 			return div_u64(keep, NSEC_PER_MSEC) + 1;
 		case SFFS_LA_NONE:
-			if (res->all && sffs_delegate_granted(res))
+			if (res->all && sffs_delegate_settled(res))
 				break;
 			return -1;
 		case SFFS_LA_READ:
@@ -531,13 +592,18 @@ static void sffs_res_work(struct work_struct *work)
 	struct sffs_lockmgr *mgr = res->mgr;
 	struct workqueue_struct *wq = sffs_res_wq(res);
 	struct sffs_res_run *run = kmalloc(sizeof(*run), GFP_NOFS);
+	bool last = READ_ONCE(res->core.last);
 	int ms = POLL_MS_MAX;
 
+	mutex_lock(&res->run);
 	if (run)
 		ms = sffs_res_run(res, run);
+	mutex_unlock(&res->run);
 	kfree(run);
 	if (READ_ONCE(mgr->failed))
 		wake_up_all(&res->wait);
+	else if (res->type == SFFS_LOCKT_OPEN)
+		sffs_res_tell_last(res, last);
 	if (ms < 0 && sffs_res_free(res))
 		return;
 	if (ms >= 0)

@@ -58,6 +58,8 @@ struct sffs_delegation {
  * @number: as enum sffs_lock_type says
  * @type: enum sffs_lock_type
  * @sector: of its record
+ * @run: held by a run of the worker, and by that of @chunk while the filesystem works for
+ *	this one; after that of the chunk
  * @lock: covers @core up to @backoff, and @owner
  * @core: its state: lockstate.h
  * @users: struct sffs_res_user: tasks that use it; not of open records, which are used by
@@ -65,7 +67,14 @@ struct sffs_delegation {
  * @through: uses through the delegation, by mode; zero while the record names this node
  * @period: the delegation's period in which it may be used through it; 0: none
  * @naming: mode in which the record is being made to name this node, or SFFS_LOCK_NONE
+ * @giving: the record is being made to name another node
  * @asked: a mail asks the delegate for it
+ * @told: a mail asked for it as the last that uses it, and it was in use: the filesystem is
+ *	told at the end of the last use
+ * @denied: nobody waits for what @core.last wants: the filesystem is told when it is had
+ * @last_until: jiffies until which @core.last is tried
+ * @asker: slot that asks the delegate for it as the last that uses it, plus 1; or 0
+ * @asker_inc: its incarnation
  * @error: why tasks cannot have it: its record is damaged; or 0
  * @backoff: milliseconds to the next poll
  * @owner: the filesystem's struct sffs_lock, see there, or NULL
@@ -93,14 +102,21 @@ struct sffs_resource {
 	u64 number;
 	u64 sector;
 	u8 type;
+	struct mutex run;	/* see above */
 	spinlock_t lock;	/* see above; that of a chunk comes last */
 	struct sffs_lock_core core;
 	struct list_head users;
 	unsigned int through[3];
 	u64 period;
 	u8 naming;
+	u8 asker;
+	bool giving;
 	bool asked;
+	bool told;
+	bool denied;
 	bool busy;
+	u32 asker_inc;
+	unsigned long last_until;
 	int error;
 	unsigned int backoff;
 	void *owner;
@@ -132,6 +148,8 @@ struct sffs_res_run {
  *	Of a delegation: what was changed under locks that were held through it and that
  *	are no resources any more
  * @revoke: take the lock's blocks out of the journal, commit; completed likewise
+ * @last: of an open record: nobody else uses it, or another node wanted to be the last that
+ *	does, and there is no use here any more
  * @damaged: a record is no record
  * @fatal: the node holds nothing any more, or cannot give up what others want: shut down.
  *	The manager has failed by then.
@@ -147,6 +165,7 @@ struct sffs_lockmgr_ops {
 	void (*unmap)(struct sffs_resource *res);
 	int (*flush)(struct sffs_resource *res);
 	int (*revoke)(struct sffs_resource *res);
+	void (*last)(struct sffs_resource *res);
 	void (*damaged)(struct sffs_resource *res);
 	void (*fatal)(struct sffs_lockmgr *mgr, const char *why);
 };
@@ -239,13 +258,15 @@ void sffs_res_put(struct sffs_resource *res);
 int sffs_res_lock(struct sffs_resource *res, enum sffs_lock_mode mode, bool killable);
 bool sffs_res_trylock(struct sffs_resource *res, enum sffs_lock_mode mode);
 bool sffs_res_try_new(struct sffs_resource *res);
-bool sffs_res_last(struct sffs_resource *res);
+bool sffs_res_last(struct sffs_resource *res, bool wait);
 void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode);
 void sffs_res_keep(struct sffs_resource *res, unsigned int ms);
 void sffs_res_own(struct sffs_resource *res, void *owner);
 void sffs_res_disown(struct sffs_resource *res, const void *owner);
 
 /* What lockmgr.c, lockuse.c, delegate.c and lockmail.c offer each other */
+bool sffs_res_used(const struct sffs_resource *res);
+bool sffs_res_usable(struct sffs_resource *res);
 void sffs_res_kick(struct sffs_resource *res);
 void sffs_res_id(struct sffs_resource *res, struct sffs_res_run *run);
 void sffs_res_fatal(struct sffs_resource *res, const char *why);
@@ -264,16 +285,17 @@ bool sffs_delegate_use(struct sffs_resource *res, enum sffs_lock_mode mode, bool
 void sffs_delegate_try_new(struct sffs_resource *res);
 bool sffs_delegate_unuse(struct sffs_resource *res, enum sffs_lock_mode mode);
 bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, int *err);
-void sffs_delegate_ask(struct sffs_resource *res, struct sffs_res_run *run,
-		       enum sffs_lock_mode mode);
-bool sffs_delegate_granted(struct sffs_resource *chunk);
+void sffs_delegate_ask(struct sffs_resource *res, struct sffs_res_run *run, u8 mode);
+bool sffs_delegate_settled(struct sffs_resource *chunk);
 int sffs_delegate_stage(struct sffs_resource *chunk, enum sffs_lock_action action);
 
-void sffs_res_look(struct sffs_lockmgr *mgr, unsigned int type, u64 number);
+bool sffs_delegate_usable(struct sffs_resource *res);
+
+void sffs_res_look(struct sffs_lockmgr *mgr, const struct sffs_mail_request *req,
+		   unsigned int sender, u32 incarnation);
 int sffs_mail_start(struct sffs_lockmgr *mgr);
 void sffs_mail_stop(struct sffs_lockmgr *mgr);
-void sffs_mail_ask(struct sffs_resource *res, const struct sffs_lock_record *rec,
-		   enum sffs_lock_mode mode);
+void sffs_mail_ask(struct sffs_resource *res, const struct sffs_lock_record *rec, u8 mode);
 void sffs_mail_end(struct sffs_resource *res);
 
 #endif /* _SFFS_LOCKMGR_H */

@@ -361,6 +361,26 @@ bool sffs_lockrec_enter(const struct sffs_lockrec_id *id, const struct sffs_lock
 	return end(id, nonce, new);
 }
 
+/**
+ * sffs_lockrec_leave() - the node waits no more
+ * @id: the resource and the node
+ * @old: a good record in which it waits
+ * @nonce: fresh
+ * @new: the image
+ *
+ * Those who stood behind it get the lock, if they fit beside who holds it.
+ */
+bool sffs_lockrec_leave(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,
+			u64 nonce, struct sffs_lock_record *new)
+{
+	if (!(le64_to_cpu(old->waiters) & own(id, old)))
+		return false;
+	begin(id, old, new);
+	drop(new, bit(id->slot));
+	pass_on(new);
+	return end(id, nonce, new);
+}
+
 static void set_lvb(struct sffs_lock_record *rec, const u8 *lvb)
 {
 	if (lvb)

@@ -90,6 +90,8 @@ bool sffs_lockrec_take(const struct sffs_lockrec_id *id, const struct sffs_lock_
 		       enum sffs_lock_mode mode, u64 nonce, struct sffs_lock_record *new);
 bool sffs_lockrec_enter(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,
 			enum sffs_lock_mode mode, u64 nonce, struct sffs_lock_record *new);
+bool sffs_lockrec_leave(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,
+			u64 nonce, struct sffs_lock_record *new);
 bool sffs_lockrec_release(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,
 			  const u8 *lvb, u64 nonce, struct sffs_lock_record *new);
 bool sffs_lockrec_downgrade(const struct sffs_lockrec_id *id, const struct sffs_lock_record *old,

@@ -5,6 +5,7 @@
 enum {
 	CHANGE_TAKE,
 	CHANGE_ENTER,
+	CHANGE_LEAVE,
 	CHANGE_RELEASE,
 	CHANGE_DOWNGRADE,
 };
@@ -65,6 +66,12 @@ static void given_up(struct sffs_lock_core *c)
 	c->state = SFFS_LS_NONE;
 }
 
+static enum sffs_lock_action none(struct sffs_lock_core *c)
+{
+	c->state = SFFS_LS_NONE;
+	return SFFS_LA_NONE;
+}
+
 static enum sffs_lock_action step_asking(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 					 const struct sffs_lock_record *rec)
 {
@@ -75,18 +82,23 @@ static enum sffs_lock_action step_asking(struct sffs_lock_core *c, const struct 
 		return SFFS_LA_DROP;
 	if (!c->fresh)
 		return read_record(c);
-	if (!mode && !c->entered) {
-		c->state = SFFS_LS_NONE;
-		return SFFS_LA_NONE;
-	}
-	if (mode && sffs_lockrec_can_take(id, rec, mode))
-		return change(c, CHANGE_TAKE, mode);
+	/* Its tasks have gone: a holder is not to give the lock up for nobody. */
+	if (!mode && c->entered)
+		return change(c, CHANGE_LEAVE, SFFS_LOCK_NONE);
+	c->last &= !c->quit;
+	if (!mode && !c->last)
+		return none(c);
+	if (sffs_lockrec_can_take(id, rec, mode ?: SFFS_LOCK_EXCLUSIVE))
+		return change(c, CHANGE_TAKE, mode ?: SFFS_LOCK_EXCLUSIVE);
+	/* Who waits for a delegation would have all uses under it ended, which may last. */
+	if (id->type == SFFS_LOCKT_CHUNK && !c->entered)
+		return none(c);
 	if (!c->entered)
-		return sffs_lockrec_delegated(id, rec) ? SFFS_LA_POLL :
-							 change(c, CHANGE_ENTER, mode);
+		return !mode || sffs_lockrec_delegated(id, rec) ? SFFS_LA_POLL :
+								   change(c, CHANGE_ENTER, mode);
 	/*
-	 * A waiter takes its turn also if its tasks have gone, or want exclusive by now:
-	 * others wait behind it, and holders see that shared is wanted, which they let be.
+	 * A waiter takes its turn also if its tasks want exclusive by now: others wait behind
+	 * it, and holders see that shared is wanted, which they let be.
 	 */
 	sffs_lockrec_read(id, rec, &news);
 	if (sffs_lockrec_can_take(id, rec, news.waits))
@@ -98,18 +110,23 @@ static enum sffs_lock_action step_held(struct sffs_lock_core *c, const struct sf
 				       const struct sffs_lock_record *rec, u64 now)
 {
 	bool upgrade = c->held == SFFS_LOCK_SHARED && c->waiting[SFFS_LOCK_EXCLUSIVE];
+	bool used = c->uses[SFFS_LOCK_SHARED] || c->uses[SFFS_LOCK_EXCLUSIVE];
+	bool last = c->last && c->held == SFFS_LOCK_SHARED && !used && !c->quit;
 
 	/* They come first, or the lock would go round for nothing. */
 	if (fitting(c))
 		return SFFS_LA_NONE;
-	if (!c->fresh && (c->look || upgrade))
+	if (!c->fresh && (c->look || upgrade || last))
 		return read_record(c);
-	if (upgrade && sffs_lockrec_can_take(id, rec, SFFS_LOCK_EXCLUSIVE))
+	if ((upgrade || last) && sffs_lockrec_can_take(id, rec, SFFS_LOCK_EXCLUSIVE))
 		return change(c, CHANGE_TAKE, SFFS_LOCK_EXCLUSIVE);
+	/* A file that is open may stay so for days, and be opened again. */
+	if (used && id->type == SFFS_LOCKT_OPEN)
+		c->quit = false;
 	if (!upgrade && !c->quit) {
 		if (c->wanted == SFFS_LOCK_NONE ||
 		    (c->wanted == SFFS_LOCK_SHARED && c->held == SFFS_LOCK_SHARED))
-			return SFFS_LA_NONE;
+			return last ? SFFS_LA_POLL : SFFS_LA_NONE;
 		if (now < c->keep_until)
 			return SFFS_LA_KEEP;
 	}
@@ -158,7 +175,7 @@ enum sffs_lock_action sffs_ls_step(struct sffs_lock_core *c, const struct sffs_l
 		/* A delegate may have named the node when its tasks had gone. */
 		if (c->look && !c->fresh)
 			return read_record(c);
-		if (!wish(c))
+		if (!wish(c) && !c->last)
 			return SFFS_LA_NONE;
 		c->state = SFFS_LS_ASKING;
 		fallthrough;
@@ -208,6 +225,9 @@ bool sffs_ls_image(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 		break;
 	case CHANGE_ENTER:
 		made = sffs_lockrec_enter(id, rec, c->change_mode, nonce, new);
+		break;
+	case CHANGE_LEAVE:
+		made = sffs_lockrec_leave(id, rec, nonce, new);
 		break;
 	case CHANGE_DOWNGRADE:
 		made = sffs_lockrec_downgrade(id, rec, lvb, nonce, new);

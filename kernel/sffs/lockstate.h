@@ -56,10 +56,11 @@ enum sffs_lock_action {
  * @look: someone says that the lock is wanted; set by the reader of the mailbox, at any time
  * @reading: a READ has not been heard of
  * @tried: an image was made, and its ATS has not been heard of
- * @quit: give the lock up, wanted or not
+ * @quit: give the lock up, wanted or not; of an open record, if it is not used
  * @upgrade: RELEASE enters the node as a waiter for exclusive
  * @entered: the node is a waiter
  * @drop: held, but caches are to be dropped before its use
+ * @last: wanted exclusively if nobody else uses it, which keeps nobody waiting
  * @known: @left counts
  * @change: what sffs_ls_image() makes
  * @change_mode: the mode for it
@@ -81,6 +82,7 @@ struct sffs_lock_core {
 	bool upgrade;
 	bool entered;
 	bool drop;
+	bool last;
 	bool known;
 	u8 change;
 	u8 change_mode;
@@ -108,7 +110,7 @@ static inline bool sffs_ls_unuse(struct sffs_lock_core *c, enum sffs_lock_mode m
 	if (c->state == SFFS_LS_DRAIN)
 		return !c->uses[SFFS_LOCK_SHARED] && !c->uses[SFFS_LOCK_EXCLUSIVE];
 	/* Not the last use: one may always overlap the next. */
-	return c->wanted || c->quit || c->look || c->waiting[SFFS_LOCK_EXCLUSIVE];
+	return c->wanted || c->quit || c->look || c->last || c->waiting[SFFS_LOCK_EXCLUSIVE];
 }
 
 /**

@@ -7,7 +7,7 @@
 
 #include "lockmgr.h"
 
-#define LAST_SECONDS	3	/* in which a record that nobody else is in can be had */
+#define LAST_SECONDS	3	/* for which others are asked whether they still use a lock */
 
 /* Files use open records, from open to close, in whatever task. */
 static bool sffs_res_by_task(const struct sffs_resource *res)
@@ -173,54 +173,65 @@ bool sffs_res_try_new(struct sffs_resource *res)
 	return sffs_res_trylock(res, SFFS_LOCK_EXCLUSIVE);
 }
 
-/* Does the record name nobody else who counts? */
-static bool sffs_res_only(struct sffs_resource *res)
+/* Is there a use of it here, of whatever kind? Under res->lock. */
+bool sffs_res_used(const struct sffs_resource *res)
 {
-	struct sffs_res_run *run = kmalloc(sizeof(*run), GFP_NOFS);
-	bool only = false;
+	lockdep_assert_held(&res->lock);
+	return res->core.uses[SFFS_LOCK_SHARED] || res->core.uses[SFFS_LOCK_EXCLUSIVE] ||
+	       res->core.waiting[SFFS_LOCK_SHARED] || res->core.waiting[SFFS_LOCK_EXCLUSIVE] ||
+	       res->through[SFFS_LOCK_SHARED] || res->through[SFFS_LOCK_EXCLUSIVE];
+}
 
-	if (!run)
-		return false;
-	sffs_res_id(res, run);
-	if (!sffs_res_image(res, &run->rec, res->sector) && !sffs_res_check(res, run))
-		only = !((le64_to_cpu(run->rec.holders) | le64_to_cpu(run->rec.waiters)) &
-			 ~BIT_ULL(run->id.slot) & ~sffs_lockrec_stale(&run->id, &run->rec));
-	kfree(run);
-	return only;
+/* Could a use in exclusive mode begin now? Under res->lock. */
+bool sffs_res_usable(struct sffs_resource *res)
+{
+	return res->core.held ? res->core.state == SFFS_LS_EXCLUSIVE : sffs_delegate_usable(res);
+}
+
+/* Has the worker found out, without waiting for others, who uses it? */
+static bool sffs_res_try_last(struct sffs_resource *res, bool *last)
+{
+	bool done;
+
+	spin_lock_irq(&res->lock);
+	*last = !READ_ONCE(res->mgr->failed) && sffs_res_usable(res);
+	done = *last || res->denied || res->error || READ_ONCE(res->mgr->failed);
+	if (*last)
+		res->core.last = false;
+	spin_unlock_irq(&res->lock);
+	return done;
 }
 
 /**
- * sffs_res_last() - take an open record exclusively, if nobody else has the file open
+ * sffs_res_last() - hold an open record exclusively, if nobody else has the file open
  * @res: the record
+ * @wait: for the worker to look; not for other nodes
  *
- * Context: sleeps, for some seconds if another node is just about to open it.
+ * If others may have it open, they are asked for some seconds. Who does not use it gives it
+ * up, and then sffs_lockmgr_ops.last is called here; who does has that called at the end of
+ * its last use. Nobody is kept from opening the file.
+ *
+ * Context: sleeps.
  * Return: whether this node has it now; there is no use to be ended.
  */
-bool sffs_res_last(struct sffs_resource *res)
+bool sffs_res_last(struct sffs_resource *res, bool wait)
 {
-	struct sffs_res_user *new = NULL;
-	int err = -EAGAIN;
+	bool last = false;
 
-	if (!sffs_res_trylock(res, SFFS_LOCK_EXCLUSIVE)) {
-		if (!sffs_res_only(res))
-			return false;
-		spin_lock_irq(&res->lock);
-		res->core.waiting[SFFS_LOCK_EXCLUSIVE]++;
-		spin_unlock_irq(&res->lock);
-		sffs_res_kick(res);
-		if (!wait_event_timeout(res->wait,
-					sffs_res_try(res, SFFS_LOCK_EXCLUSIVE, &new, &err),
-					LAST_SECONDS * HZ)) {
-			spin_lock_irq(&res->lock);
-			res->core.waiting[SFFS_LOCK_EXCLUSIVE]--;
-			spin_unlock_irq(&res->lock);
-			sffs_res_kick(res);
-		}
-		if (err)
-			return false;
+	spin_lock_irq(&res->lock);
+	if (sffs_res_usable(res)) {
+		last = true;
+	} else {
+		res->core.last = true;
+		res->denied = !wait;
+		res->last_until = jiffies + LAST_SECONDS * HZ;
 	}
-	sffs_res_unlock(res, SFFS_LOCK_EXCLUSIVE);
-	return true;
+	spin_unlock_irq(&res->lock);
+	if (last)
+		return true;
+	sffs_res_kick(res);
+	wait_event(res->wait, sffs_res_try_last(res, &last));
+	return last;
 }
 
 /* ---- To end ---- */
@@ -250,6 +261,7 @@ void sffs_res_unlock(struct sffs_resource *res, enum sffs_lock_mode mode)
 	user = sffs_res_end_user(res);
 	kick = res->core.held ? sffs_ls_unuse(&res->core, mode) :
 				sffs_delegate_unuse(res, mode);
+	kick |= res->told && !sffs_res_used(res);
 	spin_unlock_irqrestore(&res->lock, flags);
 	if (kick)
 		sffs_res_kick(res);

@@ -20,35 +20,54 @@ static void changed(struct sffs_mail_box *box)
 	box->newer = true;
 }
 
+/*
+ * What makes room in a full box: what may have to be asked for in vain, or what has been
+ * asked long enough and has its turn again later. NULL: nothing.
+ */
+static struct sffs_mail_request *victim(struct sffs_mail_box *box, u8 mode)
+{
+	unsigned int i;
+
+	for (i = 0; i < box->count; i++)
+		if (box->req[i].mode == SFFS_MAIL_LAST && mode != SFFS_MAIL_LAST)
+			return &box->req[i];
+	for (i = 0; i < box->count; i++)
+		if (box->aged[i])
+			return &box->req[i];
+	return NULL;
+}
+
 /**
  * sffs_mail_post() - ask for a resource
  * @box: the requests to the one that holds it
  * @number: resource number
  * @type: enum sffs_lock_type
- * @mode: shared or exclusive; takes the place of what was asked of it before
+ * @mode: shared, exclusive or SFFS_MAIL_LAST; takes the place of what was asked of it before
  * @holder_inc: the holder's incarnation, as the record says
  *
  * Called with every poll for as long as the resource is wanted. A write that failed may
  * still come, and over a later one, so after some polls the sector is written again.
  *
- * Return: whether there is room; if not, the caller tries again after a withdrawal.
+ * Return: whether there is room; if not, the caller tries again with its next poll.
  */
-bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
-		    enum sffs_lock_mode mode, u32 holder_inc)
+bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type, u8 mode,
+		    u32 holder_inc)
 {
 	struct sffs_mail_request *req = find(box, number, type);
 
 	if (req && req->mode == mode && le32_to_cpu(req->holder_inc) == holder_inc) {
 		if (++box->polls[req - box->req] == SFFS_MAIL_REPEAT) {
 			box->polls[req - box->req] = 0;
+			box->aged[req - box->req] = true;
 			changed(box);
 		}
 		return true;
 	}
 	if (!req) {
-		if (box->count == SFFS_MAIL_REQUESTS)
+		req = box->count < SFFS_MAIL_REQUESTS ? &box->req[box->count++] :
+							victim(box, mode);
+		if (!req)
 			return false;
-		req = &box->req[box->count++];
 	}
 	memset(req, 0, sizeof(*req));
 	req->number = cpu_to_le64(number);
@@ -56,6 +75,7 @@ bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
 	req->mode = mode;
 	req->holder_inc = cpu_to_le32(holder_inc);
 	box->polls[req - box->req] = 0;
+	box->aged[req - box->req] = false;
 	changed(box);
 	return true;
 }
@@ -69,6 +89,7 @@ bool sffs_mail_withdraw(struct sffs_mail_box *box, u64 number, unsigned int type
 		return false;
 	*req = box->req[--box->count];
 	box->polls[req - box->req] = box->polls[box->count];
+	box->aged[req - box->req] = box->aged[box->count];
 	changed(box);
 	return true;
 }
@@ -151,5 +172,6 @@ bool sffs_mail_request(const struct sffs_mail_id *id, const struct sffs_mail *ma
 	*req = mail->req[i];
 	return le32_to_cpu(req->holder_inc) == id->receiver_inc &&
 	       req->type >= SFFS_LOCKT_FIXED && req->type <= SFFS_LOCKT_CHUNK &&
-	       (req->mode == SFFS_LOCK_SHARED || req->mode == SFFS_LOCK_EXCLUSIVE);
+	       (req->mode == SFFS_LOCK_SHARED || req->mode == SFFS_LOCK_EXCLUSIVE ||
+		(req->mode == SFFS_MAIL_LAST && req->type == SFFS_LOCKT_OPEN));
 }

@@ -31,6 +31,7 @@ struct sffs_mail_id {
  * struct sffs_mail_box - what a node wants of another: its open requests, each resource once
  * @req: the requests
  * @polls: how often each was posted again since the sector was to be written
+ * @aged: has been there for SFFS_MAIL_REPEAT polls: seen, if it was not lost
  * @count: of them
  * @changed: the sector is to be written: it may not say what is in here
  * @newer: changed after sffs_mail_build()
@@ -38,6 +39,7 @@ struct sffs_mail_id {
 struct sffs_mail_box {
 	struct sffs_mail_request req[SFFS_MAIL_REQUESTS];
 	u8 polls[SFFS_MAIL_REQUESTS];
+	bool aged[SFFS_MAIL_REQUESTS];
 	unsigned int count;
 	bool changed;
 	bool newer;
@@ -52,8 +54,8 @@ static inline u32 sffs_mail_sector(unsigned int max_slots, unsigned int receiver
 	return receiver * max_slots + sender;
 }
 
-bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type,
-		    enum sffs_lock_mode mode, u32 holder_inc);
+bool sffs_mail_post(struct sffs_mail_box *box, u64 number, unsigned int type, u8 mode,
+		    u32 holder_inc);
 bool sffs_mail_withdraw(struct sffs_mail_box *box, u64 number, unsigned int type);
 void sffs_mail_build(const struct sffs_mail_id *id, struct sffs_mail_box *box, u64 sequence,
 		     struct sffs_mail *mail);

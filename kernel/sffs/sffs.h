@@ -106,6 +106,7 @@ int sffs_lock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 int sffs_lock_urgent(struct sffs_lock *lock, enum sffs_lock_mode mode);
 bool sffs_trylock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 bool sffs_lock_last(struct sffs_lock *lock);
+bool sffs_lock_last_number(struct sffs_sb_info *sbi, u64 ino);
 void sffs_unlock(struct sffs_lock *lock, enum sffs_lock_mode mode);
 void sffs_lock_keep(struct sffs_lock *lock, unsigned int ms);
 int sffs_lock_number(struct sffs_tx *tx, u64 ino);
@@ -261,8 +262,11 @@ void sffs_gate_exit(void);
  * @free_wait: woken when there are none, and when freed extents have been committed
  * @reclaim_pause: none are chosen before that time, in jiffies
  * @conv_wq: converts unwritten extents after writeback
- * @reap_work: frees inodes without links that reclaim has found
- * @reaped: their numbers
+ * @reap_lock: covers what follows, up to @reap_due
+ * @reap_work: frees inodes without links that could not be freed at once
+ * @reaped: struct sffs_reaped: their numbers
+ * @reap_due: jiffies of its next run, if it is queued
+ * @reap_stopped: the mount goes
  * @orphan_mutex: covers the slot's orphan table, and the next five; taken under a handle
  * @orphan_table: its first block
  * @orphan_spare: a block of it that may have a free entry
@@ -344,8 +348,11 @@ struct sffs_sb_info {
 	unsigned long reclaim_pause;
 
 	struct workqueue_struct *conv_wq;
-	struct work_struct reap_work;
-	struct llist_head reaped;
+	spinlock_t reap_lock;	/* see above */
+	struct delayed_work reap_work;
+	struct list_head reaped;
+	unsigned long reap_due;
+	bool reap_stopped;
 
 	struct mutex orphan_mutex;	/* the orphan list of the slot */
 	u64 orphan_table;
@@ -503,8 +510,11 @@ void sffs_orphan_own(struct sffs_sb_info *sbi, u64 block, u32 used);
 bool sffs_orphan_damaged(struct super_block *sb, struct buffer_head *bh, u32 nr);
 struct buffer_head *sffs_orphan_block(struct super_block *sb, u64 block, u32 slot);
 struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot);
+void sffs_reap(struct sffs_sb_info *sbi, u64 ino);
+void sffs_reap_again(struct sffs_sb_info *sbi, u64 ino);
 bool sffs_reap_later(struct inode *inode);
-void sffs_reap_work(struct work_struct *work);
+void sffs_reap_init(struct sffs_sb_info *sbi);
+void sffs_reap_stop(struct sffs_sb_info *sbi);
 
 /* adopt.c: what dead slots have left half done */
 int sffs_adopt(struct super_block *sb, u32 slot);

@@ -253,11 +253,14 @@ struct sffs_group_lvb {
 
 /* ---- Mailbox ----------------------------------------------------------- */
 
+/* Beside the modes of locks: exclusive, but only if nobody uses it. Of open records. */
+#define SFFS_MAIL_LAST		3U
+
 struct sffs_mail_request {
 	__le64 number;			/*  0 resource number */
 	__le32 holder_inc;		/*  8 receiver's incarnation that is asked */
 	__u8   type;			/* 12 enum sffs_lock_type */
-	__u8   mode;			/* 13 mode that the sender wants */
+	__u8   mode;			/* 13 enum sffs_lock_mode, or SFFS_MAIL_LAST */
 	__u8   reserved[2];		/* 14 zero */
 };
 

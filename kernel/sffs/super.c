@@ -543,8 +543,7 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_DELAYED_WORK(&sbi->reclaim_work, sffs_reclaim_work);
 	init_waitqueue_head(&sbi->free_wait);
 	sbi->reclaim_pause = jiffies;
-	INIT_WORK(&sbi->reap_work, sffs_reap_work);
-	init_llist_head(&sbi->reaped);
+	sffs_reap_init(sbi);
 	sbi->trigger.t_frozen = sffs_frozen;
 	sbi->conv_wq = alloc_workqueue("sffs", WQ_MEM_RECLAIM | WQ_FREEZABLE, 0);
 	if (!sbi->conv_wq) {
@@ -603,7 +602,7 @@ static void sffs_kill_sb(struct super_block *sb)
 		sffs_reclaim_stop(sbi);
 		sffs_lose_stop(sbi);
 		sffs_adopt_stop(sb);
-		flush_work(&sbi->reap_work);
+		sffs_reap_stop(sbi);
 	}
 	kill_anon_super(sb);
 	/* A mount that failed after the slot was taken comes here without a root. */

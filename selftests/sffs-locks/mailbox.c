@@ -48,6 +48,30 @@ static bool delivered(const struct sffs_mail *mail)
 	return true;
 }
 
+/* Whose request made room: it has been asked for long enough. */
+static bool displaced(const struct sffs_mail_box *box)
+{
+	for (unsigned int n = 0; n < RESOURCES; n++) {
+		bool there = !wishes[n].mode;
+
+		for (unsigned int i = 0; i < box->count; i++)
+			there |= le64toh(box->req[i].number) == n;
+		if (there)
+			continue;
+		wishes[n].mode = SFFS_LOCK_NONE;
+		return wishes[n].polls >= SFFS_MAIL_REPEAT;
+	}
+	return false;
+}
+
+static bool long_asked(void)
+{
+	for (unsigned int n = 0; n < RESOURCES; n++)
+		if (wishes[n].mode && wishes[n].polls >= SFFS_MAIL_REPEAT)
+			return true;
+	return false;
+}
+
 static bool boxes(void)
 {
 	struct sffs_mail_box box = { .count = 0 };
@@ -60,14 +84,17 @@ static bool boxes(void)
 		struct wish *w = &wishes[n];
 
 		if (rnd(open > 20 ? 3 : 2)) {
-			bool room = w->mode || open < SFFS_MAIL_REQUESTS;
+			bool full = !w->mode && open == SFFS_MAIL_REQUESTS;
+			bool room = !full || long_asked();
 			unsigned int polls = w->mode == mode && w->inc == inc ? w->polls + 1 : 0;
 
 			box.changed = false;
 			ok = sffs_mail_post(&box, n, 1 + n % 6, mode, inc) == room &&
 			     box.changed == (room && polls % SFFS_MAIL_REPEAT == 0);
-			if (room) {
-				open += !w->mode;
+			if (ok && room) {
+				if (full)
+					ok = displaced(&box);
+				open += !w->mode && !full;
 				*w = (struct wish){ mode, inc, polls };
 			}
 		} else {
@@ -196,6 +223,24 @@ static bool sent(void)
 	return failed && newer && !box.changed;
 }
 
+/* What others wait for takes the place of what may be asked for in vain. */
+static bool goes_first(void)
+{
+	struct sffs_mail_box box = { .count = 0 };
+	unsigned int n;
+
+	for (n = 0; n < SFFS_MAIL_REQUESTS; n++)
+		if (!sffs_mail_post(&box, n, SFFS_LOCKT_OPEN, SFFS_MAIL_LAST, 9))
+			return false;
+	if (sffs_mail_post(&box, n, SFFS_LOCKT_OPEN, SFFS_MAIL_LAST, 9))
+		return false;
+	for (n = 0; n < SFFS_MAIL_REQUESTS; n++)
+		if (!sffs_mail_post(&box, n, SFFS_LOCKT_INODE, SFFS_LOCK_SHARED, 9))
+			return false;
+	return !sffs_mail_post(&box, n, SFFS_LOCKT_INODE, SFFS_LOCK_SHARED, 9) &&
+	       box.count == SFFS_MAIL_REQUESTS;
+}
+
 /* ---- What is not accepted ---- */
 
 static bool refused(void)
@@ -230,7 +275,8 @@ static bool refused(void)
 	bad |= REQUEST(m.req[0].type = 0);
 	bad |= REQUEST(m.req[0].type = SFFS_LOCKT_CHUNK + 1);
 	bad |= REQUEST(m.req[0].mode = SFFS_LOCK_NONE);
-	bad |= REQUEST(m.req[0].mode = 3);
+	bad |= REQUEST(m.req[0].mode = SFFS_MAIL_LAST);
+	bad |= REQUEST(m.req[0].mode = SFFS_MAIL_LAST + 1);
 	m = good;
 	m.req[20].reserved[0] ^= 1;
 	return !bad && !sffs_mail_ok(&id, &m) && sffs_mail_request(&id, &good, 0, &req) &&
@@ -261,6 +307,7 @@ int main(void)
 		{ "boxes deliver what is in a list", boxes() },
 		{ "a sector is to be written until that succeeded", sent() },
 		{ "what is wanted is written again until it is read", repeated() },
+		{ "what is asked for in vain makes room", goes_first() },
 		{ "what can be no sector and no request is refused", refused() },
 		{ "each pair of slots has its place", places() },
 	};

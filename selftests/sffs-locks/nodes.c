@@ -345,6 +345,7 @@ static void read_mail(struct node *n, struct lock *l)
 static bool seen(struct node *n, unsigned int at)
 {
 	struct lock *l = &n->lock[at];
+	bool entered;
 	u64 ahead;
 
 	must(sffs_lockrec_ok(&l->id, &l->rec), "the record is damaged");
@@ -358,8 +359,10 @@ static bool seen(struct node *n, unsigned int at)
 		repair(at);
 		l->rec = res[at].disk;
 	}
+	entered = l->core.entered;
 	must(sffs_ls_seen(&l->core, &l->id, &l->rec), "a live node is taken for dead");
-	if (l->core.held)
+	/* Whom it asked may have looked, and seen it among the waiters no more. */
+	if (l->core.held || (entered && !l->core.entered))
 		l->posted = 0;
 	return true;
 }
@@ -611,6 +614,17 @@ static void run_delegate(struct node *n)
 	}
 }
 
+/* Another one came first: that one is asked by mail. */
+static void not_delegate(struct node *n)
+{
+	struct sffs_lock_core *c = &n->lock[0].core;
+
+	if (!chunk || !n->wants_delegation || c->state != SFFS_LS_NONE)
+		return;
+	n->wants_delegation = false;
+	c->waiting[SFFS_LOCK_EXCLUSIVE]--;
+}
+
 /* ---- When a worker runs ---- */
 
 /* A timer, or too many locks that nobody uses: else it does not run by itself. */
@@ -657,6 +671,8 @@ static void run_worker(struct node *n, unsigned int at)
 	case SFFS_LA_NONE:
 		l->posted = 0;
 		end_run(l, false);
+		if (!at)
+			not_delegate(n);
 		return;
 	case SFFS_LA_POLL:
 		ask(n, at);
@@ -817,8 +833,8 @@ static bool until(unsigned int node, enum sffs_lock_state state)
 
 /*
  * A waiter for shared has become the oldest beside a holder of shared, and its tasks want
- * exclusive by now, or are gone. The holder has no reason to make way for anybody before
- * the record says so.
+ * exclusive by now, or are gone, and then it leaves. The holder has no reason to make way for
+ * anybody before the record says so.
  */
 static bool another_wish(bool gone)
 {
@@ -842,7 +858,7 @@ static bool another_wish(bool gone)
 	}
 	holders = le64toh(res[0].disk.holders);
 	waiters = le64toh(res[0].disk.waiters);
-	return !broken && holders == (gone ? 5 : 1) && waiters == (gone ? 0 : 4) &&
+	return !broken && holders == 1 && waiters == (gone ? 0 : 4) &&
 	       le64toh(res[0].disk.wait_exclusive) == waiters;
 }
 

@@ -152,6 +152,18 @@ static bool model_enter(unsigned int me, enum sffs_lock_mode mode)
 	return true;
 }
 
+static bool model_leave(unsigned int me)
+{
+	int at = find(model.queue, model.waiters, me);
+
+	if (at < 0)
+		return false;
+	cut(model.queue, &model.waiters, at);
+	drop_stale(me);
+	pass_on();
+	return true;
+}
+
 static bool model_release(unsigned int me)
 {
 	int at = find(model.holder, model.holders, me);
@@ -239,8 +251,8 @@ static bool lawful(const struct sffs_lock_record *old, const struct sffs_lock_re
 		live += holds && counts(new, i);
 		granted |= holds && new->mode == SFFS_LOCK_EXCLUSIVE &&
 			   (!held || old->mode != SFFS_LOCK_EXCLUSIVE);
-		/* A waiter that counts leaves the queue by getting the lock alone. */
-		if (le64toh(old->waiters) >> i & 1 && counts(old, i) &&
+		/* A waiter that counts leaves the queue by its own hand, or by getting the lock. */
+		if (le64toh(old->waiters) >> i & 1 && counts(old, i) && new->writer != i &&
 		    (!((le64toh(new->waiters) | le64toh(new->holders)) >> i & 1) ||
 		     old->incarnation[i] != new->incarnation[i]))
 			return false;
@@ -331,7 +343,7 @@ static bool operate(const struct sffs_lockrec_id *id)
 	is_delegate = id->delegate;
 	memset(lvb, rnd(256), sizeof(lvb));
 	memset(&new, 0xa5, sizeof(new));
-	switch (rnd(8)) {
+	switch (rnd(9)) {
 	case 0: case 1: case 2:
 		want = model_take(me, mode);
 		done = sffs_lockrec_take(id, &old, mode, nonce, &new);
@@ -343,6 +355,10 @@ static bool operate(const struct sffs_lockrec_id *id)
 	case 5: case 6:
 		want = model_release(me);
 		done = sffs_lockrec_release(id, &old, NULL, nonce, &new);
+		break;
+	case 7:
+		want = model_leave(me);
+		done = sffs_lockrec_leave(id, &old, nonce, &new);
 		break;
 	default:
 		if (rnd(2)) {
@@ -460,6 +476,7 @@ static bool harmless(const struct sffs_lockrec_id *id, const struct sffs_lock_re
 	return (!sffs_lockrec_take(id, rec, mode, 1, &new) || sffs_lockrec_ok(id, &new)) &&
 	       (!sffs_lockrec_enter(id, rec, mode, 2, &new) || sffs_lockrec_ok(id, &new)) &&
 	       (!sffs_lockrec_release(id, rec, NULL, 3, &new) || sffs_lockrec_ok(id, &new)) &&
+	       (!sffs_lockrec_leave(id, rec, 6, &new) || sffs_lockrec_ok(id, &new)) &&
 	       (!sffs_lockrec_downgrade(id, rec, NULL, 4, &new) || sffs_lockrec_ok(id, &new)) &&
 	       (!sffs_lockrec_give(id, rec, rnd(256), rnd(4), mode, NULL, 5, &new) ||
 		sffs_lockrec_ok(id, &new));

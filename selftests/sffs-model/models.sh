@@ -148,6 +148,8 @@ wait_()
 	fails 'pass to the oldest waiter' wait -DPASS_TO_ANY "$order"
 	fails 'stay behind waiters' wait -DJOIN_AHEAD "$order"
 	fails 'keep the waiters in a release' wait '-DPROGRESS -DDROP_WAITERS' "$stuck" -a
+	fails 'leave when no task waits any more' wait '-DPROGRESS -DFORGET_WAITING' \
+		"($order|$stuck)" -a
 }
 
 chunk()

@@ -8,7 +8,7 @@
  * Runs have no end. A ticket is a waiter's place here, and the sign of a 16-bit
  * difference on disk.
  *
- * Mutations: UPGRADE_WAITS, PASS_TO_ANY, JOIN_AHEAD, DROP_WAITERS.
+ * Mutations: UPGRADE_WAITS, PASS_TO_ANY, JOIN_AHEAD, DROP_WAITERS, FORGET_WAITING.
  */
 #include "states.pml"
 
@@ -103,6 +103,27 @@ inline hand_over()
 	w = 0; mode = NONE
 }
 
+/* A waiter whose tasks have gone; in PROGRESS those of node 0 have patience. */
+inline leave()
+{
+	d_step { ls[me] == SFFS_LS_ASKING && place[me] != 0 && held[me] == NONE &&
+#ifdef PROGRESS
+		me != 0 &&
+#endif
+		true ->
+#ifndef FORGET_WAITING
+		for (k : 0 .. NODES - 1) {
+			if
+			:: place[k] > place[me] -> place[k]--
+			:: else
+			fi
+		}
+		k = 0; place[me] = 0; wanted[me] = NONE; waiters--;
+		hand_over();
+#endif
+		ls[me] = SFFS_LS_NONE }
+}
+
 active [NODES] proctype node()
 {
 	byte me = _pid, k, w;
@@ -119,6 +140,7 @@ active [NODES] proctype node()
 	/* READ: handed over */
 	:: d_step { ls[me] == SFFS_LS_ASKING && place[me] == 0 && held[me] != NONE ->
 		ls[me] = (held[me] == SHARED -> SFFS_LS_SHARED : SFFS_LS_EXCLUSIVE) }
+	:: leave()
 	/* a task wants to change what the node holds shared */
 	:: d_step { ls[me] == SFFS_LS_SHARED && no_waiters && grantable(me, EXCLUSIVE) ->
 		grant(me, EXCLUSIVE); ls[me] = SFFS_LS_EXCLUSIVE }
