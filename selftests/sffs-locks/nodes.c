@@ -912,6 +912,63 @@ static bool given_late(void)
 	return !broken && nodes[1].lock[1].core.state == SFFS_LS_EXCLUSIVE;
 }
 
+/* Two want a delegation: who comes second is not in the first one's way. */
+static bool two_delegates(void)
+{
+	begin(3, false);
+	quiet = true;
+	nodes[0].lock[0].core.waiting[SFFS_LOCK_EXCLUSIVE] = 1;
+	if (!until(0, SFFS_LS_EXCLUSIVE))
+		return false;
+	nodes[1].wants_delegation = true;
+	nodes[1].lock[0].core.waiting[SFFS_LOCK_EXCLUSIVE] = 1;
+	nodes[1].lock[0].queued = true;
+	for (unsigned int i = 0; i < 1000; i++)
+		run_worker(&nodes[1], 0);
+	return !broken && !nodes[1].wants_delegation && !res[0].disk.waiters &&
+	       nodes[1].lock[0].core.state == SFFS_LS_NONE;
+}
+
+/*
+ * Whoever wants to be the last that uses a lock waits for nobody: it takes the lock if another
+ * holder has gone, and is in nobody's way.
+ */
+static bool last_use(void)
+{
+	struct sffs_lock_core *c = &nodes[1].lock[0].core;
+
+	begin(1, false);
+	quiet = true;
+	for (unsigned int i = 0; i < 2; i++) {
+		nodes[i].lock[0].core.waiting[SFFS_LOCK_SHARED] = 1;
+		if (!until(i, SFFS_LS_SHARED))
+			return false;
+		nodes[i].lock[0].core.waiting[SFFS_LOCK_SHARED] = 0;
+	}
+	c->last = true;
+	if (until(1, SFFS_LS_EXCLUSIVE) || c->state != SFFS_LS_SHARED || res[0].disk.waiters)
+		return false;
+	nodes[0].lock[0].core.quit = true;
+	return until(0, SFFS_LS_NONE) && until(1, SFFS_LS_EXCLUSIVE) && !broken;
+}
+
+/* A file that is open may be opened again, though its record was to be given up. */
+static bool opened_again(void)
+{
+	struct sffs_lock_core *c = &nodes[0].lock[0].core;
+
+	begin(1, false);
+	quiet = true;
+	nodes[0].lock[0].id.type = SFFS_LOCKT_OPEN;
+	nodes[0].lock[0].id.delegate = true;
+	c->waiting[SFFS_LOCK_SHARED] = 1;
+	if (!until(0, SFFS_LS_SHARED) || !sffs_ls_use(c, SFFS_LOCK_SHARED))
+		return false;
+	c->waiting[SFFS_LOCK_SHARED] = 0;
+	c->quit = true;
+	return !until(0, SFFS_LS_NONE) && sffs_ls_use(c, SFFS_LOCK_SHARED) && !broken;
+}
+
 /* A node was taken for dead while it gave a lock up: it finds that out, in each mode. */
 static bool outlived(enum sffs_lock_mode mode)
 {
@@ -950,6 +1007,9 @@ int main(void)
 		{ "a waiter whose tasks have gone", another_wish(true) },
 		{ "a delegate gives what is not wanted any more", given_late() },
 		{ "one use overlaps the next", overlapping(false) && overlapping(true) },
+		{ "who comes second to a delegation", two_delegates() },
+		{ "who wants to be the last that uses a lock", last_use() },
+		{ "a file that is open is opened again", opened_again() },
 		{ "a node that gives a lock up and was taken for dead",
 		  outlived(SFFS_LOCK_SHARED) && outlived(SFFS_LOCK_EXCLUSIVE) },
 	};

@@ -15,7 +15,7 @@ a=/run/sffs-a
 mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
 trace=/sys/kernel/tracing
 event=$trace/events/scsi/scsi_dispatch_cmd_start
-files=300
+files=150
 disk_a='' disk_b=''
 mkdir -p $a
 
@@ -49,10 +49,13 @@ others()
 idle()
 {
 	count
-	pause 7
+	local end=$((SECONDS + 60))
+	while [ "$(ats | wc -l)" -lt 3 ] && [ $SECONDS -lt $end ]; do
+		pause 1
+	done
 	echo 0 > $trace/tracing_on
 	ats | sort | uniq -c | tee "$work/idle"
-	[ "$(wc -l < "$work/idle")" = 1 ] && [ "$(ats | wc -l)" -ge 2 ] || return
+	[ "$(wc -l < "$work/idle")" = 1 ] && [ "$(ats | wc -l)" -ge 3 ] || return
 	heartbeat=$(ats | head -n 1)
 }
 
@@ -74,11 +77,11 @@ use_files()
 {
 	local i
 	for i in $(seq $files); do
-		{ echo more >> "$a/dir/$i" && mv "$a/dir/$i" "$a/dir/x" && mv "$a/dir/x" "$a/dir/$i" &&
-			chmod 600 "$a/dir/$i" && stat "$a/dir/$i" && cat "$a/dir/$i"; } \
-			> "$work/said" || return
+		echo more >> "$a/dir/$i" || return
 	done
-	sync -f $a
+	{ chmod 600 $a/dir/* && stat $a/dir/* && cat $a/dir/* && ls -l $a/dir; } > "$work/said" &&
+		mv $a/dir/1 $a/dir/x && mv $a/dir/x $a/dir/1 && ln $a/dir/1 $a/dir/y &&
+		rm $a/dir/y && truncate -s 100K $a/dir/2 && sync -f $a
 }
 
 # at_most NR COMMAND...
