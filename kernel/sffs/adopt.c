@@ -193,7 +193,7 @@ static int sffs_adopt_locked(struct inode *inode, u64 block, u32 index,
 	if (!si->orphan || si->orphan_block != block || si->orphan_index != index ||
 	    inode->i_generation != le32_to_cpu(entry->generation))
 		return sffs_orphan_drop(inode->i_sb, block, index, entry);
-	if (!inode->i_nlink)	/* the last iput() frees it */
+	if (!inode->i_nlink)	/* the last reference frees it */
 		return 0;
 	filemap_invalidate_lock(inode->i_mapping);
 	err = si->shift_by ? sffs_shift_finish(inode) : sffs_truncate(inode);
@@ -236,7 +236,7 @@ static int sffs_adopt_entry(struct super_block *sb, u64 block, u32 index,
 	}
 	if (!err) {
 		err = sffs_adopt_inode(inode, block, index, entry);
-		iput(inode);
+		sffs_reap_put(inode);
 	}
 	if (sffs_adopt_void(err))
 		err = sffs_orphan_drop(sb, block, index, entry);

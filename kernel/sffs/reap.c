@@ -105,6 +105,15 @@ bool sffs_reap_later(struct inode *inode)
 	return true;
 }
 
+/* Give a reference back. The last one frees an inode without links, or leaves it to a later try. */
+void sffs_reap_put(struct inode *inode)
+{
+	/* A name that another host has removed, and that nobody looked up here since, has one. */
+	if (!inode->i_nlink)
+		d_prune_aliases(inode);
+	iput(inode);
+}
+
 /* Returns whether it is to be tried again. */
 static bool sffs_reap_one(struct sffs_sb_info *sbi, u64 ino)
 {
@@ -115,13 +124,8 @@ static bool sffs_reap_one(struct sffs_sb_info *sbi, u64 ino)
 		return true;
 	err = sffs_check_ino(sbi->sb, ino);
 	inode = err ? ERR_PTR(err) : sffs_iget(sbi->sb, ino);
-	if (!IS_ERR(inode)) {
-		/* A name that another host has removed, and that nobody looked up since. */
-		if (!inode->i_nlink)
-			d_prune_aliases(inode);
-		/* The last reference frees it, or leaves it to a later try. */
-		iput(inode);
-	}
+	if (!IS_ERR(inode))
+		sffs_reap_put(inode);
 	return IS_ERR(inode) && PTR_ERR(inode) != -ESTALE && PTR_ERR(inode) != -EFSCORRUPTED;
 }
 

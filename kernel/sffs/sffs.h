@@ -513,6 +513,7 @@ struct buffer_head *sffs_slot_area(struct super_block *sb, u32 slot);
 void sffs_reap(struct sffs_sb_info *sbi, u64 ino);
 void sffs_reap_again(struct sffs_sb_info *sbi, u64 ino);
 bool sffs_reap_later(struct inode *inode);
+void sffs_reap_put(struct inode *inode);
 void sffs_reap_init(struct sffs_sb_info *sbi);
 void sffs_reap_stop(struct sffs_sb_info *sbi);
 
