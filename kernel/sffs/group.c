@@ -180,6 +180,23 @@ unlock:
 	return err;
 }
 
+static int sffs_group_load_by(struct sffs_group_info *g,
+			      int (*lock)(struct sffs_lock *lock, enum sffs_lock_mode mode))
+{
+	int err;
+
+	if (likely(READ_ONCE(g->loaded) && !sffs_cache_stale(&g->lock)))
+		return 0;
+	/* A stale one is read by this. */
+	err = lock(&g->lock, SFFS_LOCK_SHARED);
+	if (err)
+		return err;
+	if (!READ_ONCE(g->loaded))
+		err = sffs_group_reload(g);
+	sffs_unlock(&g->lock, SFFS_LOCK_SHARED);
+	return err;
+}
+
 /**
  * sffs_group_load() - have a group's counts, as they are or were a moment ago
  * @g: the group
@@ -189,18 +206,13 @@ unlock:
  */
 int sffs_group_load(struct sffs_group_info *g)
 {
-	int err;
+	return sffs_group_load_by(g, sffs_lock);
+}
 
-	if (likely(READ_ONCE(g->loaded) && !sffs_cache_stale(&g->lock)))
-		return 0;
-	/* A stale one is read by this. */
-	err = sffs_lock(&g->lock, SFFS_LOCK_SHARED);
-	if (err)
-		return err;
-	if (!READ_ONCE(g->loaded))
-		err = sffs_group_reload(g);
-	sffs_unlock(&g->lock, SFFS_LOCK_SHARED);
-	return err;
+/* The same for what must not be left half done. */
+int sffs_group_load_urgent(struct sffs_group_info *g)
+{
+	return sffs_group_load_by(g, sffs_lock_urgent);
 }
 
 /* The bits of a bitmap block that are free as long as it was never written. */
@@ -418,7 +430,7 @@ void sffs_commit_callback(journal_t *journal, transaction_t *transaction)
 	}
 	spin_unlock(&sbi->free_lock);
 	if (any) {
-		queue_work(sbi->conv_wq, &sbi->free_work);
+		queue_work(sbi->free_wq, &sbi->free_work);
 		wake_up_all(&sbi->free_wait);
 	}
 }

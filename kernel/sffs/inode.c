@@ -34,6 +34,7 @@ struct inode *sffs_alloc_inode(struct super_block *sb)
 	si->shift_end = 0;
 	si->shift_by = 0;
 	si->orphan = 0;
+	si->cut_done = false;
 	si->orphan_index = 0;
 	si->orphan_block = 0;
 	si->xattr_block = 0;
@@ -199,6 +200,7 @@ static void sffs_load_inode(struct inode *inode, const struct sffs_inode *di)
 	si->entries = le64_to_cpu(di->entries);
 	si->format = di->format;
 	si->orphan = di->orphan;
+	si->cut_done = false;
 	si->orphan_index = le16_to_cpu(di->orphan_index);
 	si->orphan_block = le64_to_cpu(di->orphan_block);
 	si->xattr_block = le64_to_cpu(di->xattr_block);
@@ -376,7 +378,7 @@ struct inode *sffs_forget_number(struct super_block *sb, u64 ino)
 /**
  * sffs_iget() - get an inode
  * @sb: the mount
- * @ino: its number; the caller knows, or has checked, that it is one
+ * @ino: its number; the caller knows, or has checked, that it is one, or was
  *
  * Return: the inode with a reference, or an error pointer; -ESTALE: it is not in use.
  */
@@ -411,7 +413,7 @@ struct inode *sffs_iget(struct super_block *sb, u64 ino)
 	return inode;
 }
 
-/* The directory that a directory is in now. */
+/* The directory that a directory is in now; -ESTALE: it has been removed. */
 int sffs_read_parent(struct inode *dir, u64 *parent)
 {
 	struct sffs_inode_info *si = SFFS_I(dir);
@@ -420,8 +422,9 @@ int sffs_read_parent(struct inode *dir, u64 *parent)
 	if (err)
 		return err;
 	*parent = si->parent;
+	err = dir->i_nlink ? 0 : -ESTALE;
 	sffs_unlock(&si->lock, SFFS_LOCK_SHARED);
-	return 0;
+	return err;
 }
 
 /* ---- To disk ---- */
@@ -639,6 +642,26 @@ int sffs_set_size(struct inode *inode, loff_t size, bool orphan)
 	return err ?: err2;
 }
 
+/**
+ * sffs_finish_cut() - before a file grows: free what a truncation has left behind the end
+ * @inode: the file; i_rwsem, its cluster lock and invalidate_lock are held exclusively
+ *
+ * One that failed, or was cut short by a crash, has set the size and put the inode into an
+ * orphan table; what it did not free must not be read again. A file without links is in a
+ * table anyhow, so it is looked at once in each period of its lock.
+ */
+int sffs_finish_cut(struct inode *inode)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	int err;
+
+	if (likely(!si->orphan) || si->cut_done)
+		return 0;
+	err = sffs_drop_ahead(inode) ?: sffs_truncate(inode);
+	si->cut_done = !err;
+	return err;
+}
+
 static int sffs_shrink(struct inode *inode, loff_t size)
 {
 	int err;
@@ -651,6 +674,7 @@ static int sffs_shrink(struct inode *inode, loff_t size)
 		err = sffs_set_size(inode, size, true);
 	if (err)
 		return err;
+	SFFS_I(inode)->cut_done = false;
 	truncate_pagecache(inode, size);
 	return sffs_truncate_blocks(inode);
 }
@@ -675,11 +699,15 @@ int sffs_zero_tail(struct inode *inode, loff_t to)
 				       NULL, &sffs_write_iomap_ops);
 }
 
-/* Make a file longer; what is between the old end and the new reads as zeros. */
+/*
+ * Make a file longer; what is between the old end and the new reads as zeros. Context: as
+ * sffs_finish_cut().
+ */
 int sffs_grow_size(struct inode *inode, loff_t size)
 {
 	loff_t old = i_size_read(inode);
-	int err = sffs_zero_tail(inode, size) ?: sffs_set_size(inode, size, false);
+	int err = sffs_finish_cut(inode) ?: sffs_zero_tail(inode, size) ?:
+		  sffs_set_size(inode, size, false);
 
 	if (!err)
 		pagecache_isize_extended(inode, old, size);
@@ -830,7 +858,7 @@ static int sffs_delete_inode(struct inode *inode)
 static int sffs_delete_last(struct inode *inode)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
-	int err = sffs_lock(&si->lock, SFFS_LOCK_EXCLUSIVE);
+	int err = sffs_lock_urgent(&si->lock, SFFS_LOCK_EXCLUSIVE);
 
 	if (err)
 		return err;

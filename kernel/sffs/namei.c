@@ -222,7 +222,10 @@ static int sffs_make_quota(struct sffs_make *mk)
 	return err || !mk->dentry ? err : sffs_dir_may_add(mk->dir, &mk->dentry->d_name);
 }
 
-/* One try; -EAGAIN: with another number, or when the lock of this one has been waited for. */
+/*
+ * One try; -EAGAIN: with another number, when the lock of this one has been waited for, or
+ * when another host has taken what was planned.
+ */
 static int sffs_make_once(struct sffs_make *mk, struct inode **result)
 {
 	int err, err2;
@@ -251,7 +254,7 @@ static int sffs_make_once(struct sffs_make *mk, struct inode **result)
 
 static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
 {
-	struct sffs_resource *held = NULL, *last;
+	struct sffs_resource *held = NULL;
 	int err;
 
 	*result = NULL;
@@ -267,12 +270,12 @@ static int sffs_make_inode(struct sffs_make *mk, struct inode **result)
 	do {
 		mk->tx.wanted = NULL;
 		err = sffs_make_once(mk, result);
-		last = held;
+		/* Before another is waited for, which who wants this one may have. */
+		sffs_lock_end_wanted(held);
 		held = NULL;
 		if (mk->tx.wanted)
 			err = sffs_lock_wanted(&mk->tx, err, &held);
-		sffs_lock_end_wanted(last);
-	} while (held);
+	} while (err == -EAGAIN);
 acl:
 	posix_acl_release(mk->acl);
 	posix_acl_release(mk->default_acl);
@@ -514,6 +517,7 @@ struct sffs_rename {
 	struct inode *locked[4];
 	unsigned int nr_locked;
 	bool rename_lock;
+	enum sffs_lock_mode rename_mode;
 };
 
 static int sffs_rename_lock_one(struct sffs_rename *r, struct inode *inode)
@@ -538,7 +542,7 @@ static void sffs_rename_unlock(struct sffs_rename *r)
 		sffs_unlock(&SFFS_I(r->locked[--r->nr_locked])->lock, SFFS_LOCK_EXCLUSIVE);
 	if (r->rename_lock)
 		sffs_unlock(&SFFS_SB(r->old_dir->i_sb)->fixed[SFFS_FIXED_RENAME],
-			    SFFS_LOCK_EXCLUSIVE);
+			    r->rename_mode);
 }
 
 /* Deeper trees than this are not believed. */
@@ -546,9 +550,9 @@ static void sffs_rename_unlock(struct sffs_rename *r)
 
 /*
  * Directories move under the rename lock, which is held: is one inside of another on the disk,
- * whatever the VFS has cached of the way there?
+ * whatever the VFS has cached of the way there? If not, @depth is that of @dir.
  */
-static int sffs_inside(struct inode *dir, const struct inode *other)
+static int sffs_inside(struct inode *dir, const struct inode *other, unsigned int *depth)
 {
 	u64 ino = dir->i_ino, root = SFFS_SB(dir->i_sb)->root_ino;
 	unsigned int n;
@@ -557,7 +561,7 @@ static int sffs_inside(struct inode *dir, const struct inode *other)
 		struct inode *at;
 		int err;
 
-		if (ino == other->i_ino)
+		if (other && ino == other->i_ino)
 			return 1;
 		at = sffs_iget(dir->i_sb, ino);
 		if (IS_ERR(at))
@@ -567,41 +571,70 @@ static int sffs_inside(struct inode *dir, const struct inode *other)
 		if (err)
 			return err;
 	}
+	*depth = n;
 	return ino == root ? 0 : -EFSCORRUPTED;
 }
 
-static int sffs_rename_check_way(struct sffs_rename *r)
+/*
+ * Where others move directories, too: is the way as the VFS has found it? And which of the two
+ * directories is to be locked first: the one that is not so deep, or has the lower number. So
+ * all hosts have one order, in which parents come before children.
+ */
+static int sffs_rename_look(struct sffs_rename *r, bool *swapped)
 {
-	int err = 0;
-
-	if (!SFFS_SB(r->old_dir->i_sb)->shared)
-		return 0;	/* the VFS has looked */
-	if (S_ISDIR(r->inode->i_mode))
-		err = sffs_inside(r->new_dir, r->inode);
-	if (!err && (r->flags & RENAME_EXCHANGE) && S_ISDIR(r->target->i_mode))
-		err = sffs_inside(r->old_dir, r->target);
-	return err > 0 ? -EINVAL : err;
-}
-
-/* The rename lock, directories parent before child or by number, inodes by number. */
-static int sffs_rename_lock(struct sffs_rename *r)
-{
-	struct sffs_sb_info *sbi = SFFS_SB(r->old_dir->i_sb);
-	struct inode *first = r->old_dir, *second = r->new_dir;
-	struct inode *a = r->inode, *b = r->target;
+	bool exchange = r->flags & RENAME_EXCHANGE;
+	unsigned int old_depth = 0, new_depth = 0;
 	int err;
 
-	if (first != second && (S_ISDIR(a->i_mode) || (b && S_ISDIR(b->i_mode)))) {
-		err = sffs_lock(&sbi->fixed[SFFS_FIXED_RENAME], SFFS_LOCK_EXCLUSIVE);
+	err = sffs_inside(r->new_dir, S_ISDIR(r->inode->i_mode) ? r->inode : NULL, &new_depth);
+	if (err)
+		return err > 0 ? -EINVAL : err;
+	err = sffs_inside(r->old_dir, r->target && S_ISDIR(r->target->i_mode) ? r->target : NULL,
+			  &old_depth);
+	if (err > 0)
+		return exchange ? -EINVAL : -ENOTEMPTY;
+	*swapped = old_depth != new_depth ? old_depth > new_depth :
+					    r->old_dir->i_ino > r->new_dir->i_ino;
+	return err;
+}
+
+/* Between directories: the rename lock, and which of the two comes first. */
+static int sffs_rename_between(struct sffs_rename *r, bool *swapped)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(r->old_dir->i_sb);
+	bool moves = S_ISDIR(r->inode->i_mode) || (r->target && S_ISDIR(r->target->i_mode));
+	struct dentry *from = r->old->d_parent, *to = r->new->d_parent;
+	int err;
+
+	if (sbi->shared || moves) {
+		/* No directory moves while a file does, or the order might change. */
+		r->rename_mode = moves ? SFFS_LOCK_EXCLUSIVE : SFFS_LOCK_SHARED;
+		err = sffs_lock(&sbi->fixed[SFFS_FIXED_RENAME], r->rename_mode);
 		if (err)
 			return err;
 		r->rename_lock = true;
-		err = sffs_rename_check_way(r);
-		if (err)
-			goto unlock;
 	}
-	if (is_subdir(r->old->d_parent, r->new->d_parent) ||
-	    (!is_subdir(r->new->d_parent, r->old->d_parent) && first->i_ino > second->i_ino))
+	if (sbi->shared)
+		return sffs_rename_look(r, swapped);
+	/* The VFS has looked. */
+	*swapped = is_subdir(from, to) ||
+		   (!is_subdir(to, from) && r->old_dir->i_ino > r->new_dir->i_ino);
+	return 0;
+}
+
+/* The rename lock, directories parent before child, inodes by number. */
+static int sffs_rename_lock(struct sffs_rename *r)
+{
+	struct inode *first = r->old_dir, *second = r->new_dir;
+	struct inode *a = r->inode, *b = r->target;
+	bool swapped = false;
+	int err = 0;
+
+	if (first != second)
+		err = sffs_rename_between(r, &swapped);
+	if (err)
+		goto unlock;
+	if (swapped)
 		swap(first, second);
 	if (b && a->i_ino > b->i_ino)
 		swap(a, b);

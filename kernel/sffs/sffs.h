@@ -259,9 +259,14 @@ void sffs_gate_exit(void);
  * @reclaim_work: the background
  * @reclaiming: callers that have stretches under way to be unmapped
  * @unheld: counts the extents that were busy and are so no longer
- * @free_wait: woken when there are none, and when freed extents have been committed
+ * @promises: transactions that have blocks reserved
+ * @space_group: number of the group where some were reserved last
+ * @free_wait: woken when there are no callers in @reclaiming, when freed extents have been
+ *	committed, and when one of @promises ends
  * @reclaim_pause: none are chosen before that time, in jiffies
  * @conv_wq: converts unwritten extents after writeback
+ * @free_wq: runs @free_work, which those wait for who convert or give a group up: nothing that
+ *	waits for a lock of the cluster may be on it
  * @reap_lock: covers what follows, up to @reap_due
  * @reap_work: frees inodes without links that could not be freed at once
  * @reaped: struct sffs_reaped: their numbers
@@ -344,10 +349,13 @@ struct sffs_sb_info {
 	struct delayed_work reclaim_work;
 	atomic_t reclaiming;
 	atomic_t unheld;
+	atomic_t promises;
+	u32 space_group;
 	wait_queue_head_t free_wait;
 	unsigned long reclaim_pause;
 
 	struct workqueue_struct *conv_wq;
+	struct workqueue_struct *free_wq;
 	spinlock_t reap_lock;	/* see above */
 	struct delayed_work reap_work;
 	struct list_head reaped;
@@ -403,6 +411,7 @@ static inline bool sffs_is_shutdown(const struct sffs_sb_info *sbi)
  * @shift_end: behind the last one
  * @shift_by: by how many blocks; 0: none is under way. See falloc.c
  * @orphan: slot + 1 of the orphan table that lists it; 0: none
+ * @cut_done: nothing is left behind the end by a truncation; see sffs_finish_cut()
  * @xattr_sem: covers the extended attributes
  * @io_list: writeback completions that wait for conversion, under @io_lock
  * @sync_tid: transaction of the last change
@@ -426,6 +435,7 @@ struct sffs_inode_info {
 	u64 shift_end;
 	s64 shift_by;
 	u8 orphan;
+	bool cut_done;
 	u16 orphan_index;
 	u64 orphan_block;
 	u64 xattr_block;
@@ -474,6 +484,7 @@ int sffs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat 
 int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
 int sffs_truncate(struct inode *inode);
 int sffs_zero_tail(struct inode *inode, loff_t to);
+int sffs_finish_cut(struct inode *inode);
 int sffs_grow_size(struct inode *inode, loff_t size);
 int sffs_set_size(struct inode *inode, loff_t size, bool orphan);
 int sffs_drop_ahead(struct inode *inode);
@@ -616,6 +627,7 @@ int sffs_groups_add(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
 void sffs_groups_publish(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
 void sffs_groups_exit(struct sffs_sb_info *sbi);
 int sffs_group_load(struct sffs_group_info *g);
+int sffs_group_load_urgent(struct sffs_group_info *g);
 int sffs_group_reload(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,
@@ -655,10 +667,12 @@ void sffs_busy_drop_all(struct sffs_sb_info *sbi);
  * @wanted: the lock of a number that is to be waited for before the transaction is tried
  *	again, with a reference
  * @gone: what had the number of the new inode in memory, or NULL
- * @group: in ascending order once started; what is reserved in each, and in which period
- *	of its lock
+ * @group: in ascending order once started; what is reserved in each, in which period
+ *	of its lock, and whether blocks of it will be freed
  * @space_group: where sffs_alloc() takes blocks
  * @inode_group: where sffs_new_inode() takes the number
+ * @goal: near which the blocks were to be reserved
+ * @run: how many in one piece were wanted
  *
  * First the caller adds the groups of blocks that it will free and reserves
  * space, then sffs_tx_start() takes the groups' locks in order and starts a
@@ -679,9 +693,12 @@ struct sffs_tx {
 		u32 inodes;
 		unsigned long period;
 		bool locked;
+		bool frees;
 	} group[SFFS_TX_GROUPS];
 	struct sffs_group_info *space_group;
 	struct sffs_group_info *inode_group;
+	u64 goal;
+	u64 run;
 };
 
 void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb);

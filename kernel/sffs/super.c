@@ -546,7 +546,12 @@ static int sffs_get_tree(struct fs_context *fc)
 	sffs_reap_init(sbi);
 	sbi->trigger.t_frozen = sffs_frozen;
 	sbi->conv_wq = alloc_workqueue("sffs", WQ_MEM_RECLAIM | WQ_FREEZABLE, 0);
-	if (!sbi->conv_wq) {
+	sbi->free_wq = alloc_workqueue("sffs-free", WQ_MEM_RECLAIM, 0);
+	if (!sbi->conv_wq || !sbi->free_wq) {
+		if (sbi->conv_wq)
+			destroy_workqueue(sbi->conv_wq);
+		if (sbi->free_wq)
+			destroy_workqueue(sbi->free_wq);
 		kfree(sbi);
 		return -ENOMEM;
 	}
@@ -566,6 +571,7 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 	sffs_node_exit(sbi);
 	sffs_lease_exit(&sbi->lease);
 	destroy_workqueue(sbi->conv_wq);
+	destroy_workqueue(sbi->free_wq);
 	kfree(sbi);
 }
 

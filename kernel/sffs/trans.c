@@ -298,6 +298,8 @@ void sffs_tx_init(struct sffs_tx *tx, struct super_block *sb)
 	tx->gone = NULL;
 	tx->space_group = NULL;
 	tx->inode_group = NULL;
+	tx->goal = 0;
+	tx->run = 0;
 }
 
 static int sffs_tx_slot(struct sffs_tx *tx, struct sffs_group_info *g)
@@ -316,6 +318,7 @@ static int sffs_tx_slot(struct sffs_tx *tx, struct sffs_group_info *g)
 	tx->group[tx->nr].reserved = 0;
 	tx->group[tx->nr].inodes = 0;
 	tx->group[tx->nr].locked = false;
+	tx->group[tx->nr].frees = false;
 	return tx->nr++;
 }
 
@@ -353,7 +356,10 @@ int sffs_tx_add_group(struct sffs_tx *tx, u64 block)
 		return -EFSCORRUPTED;
 	}
 	i = sffs_tx_slot(tx, g);
-	return i < 0 ? i : 0;
+	if (i < 0)
+		return i;
+	tx->group[i].frees = true;
+	return 0;
 }
 
 /* Will this transaction be able to change the group of @block? */
@@ -374,30 +380,72 @@ u32 sffs_group_kept(const struct sffs_group_info *g)
 	return min(g->blocks / 64, 4 * SFFS_TREE_BLOCKS);
 }
 
-static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u32 blocks)
+static int sffs_tx_lock(struct sffs_tx *tx, struct sffs_lock *lock)
 {
-	bool ok = false;
+	return tx->urgent ? sffs_lock_urgent(lock, SFFS_LOCK_EXCLUSIVE) :
+			    sffs_lock(lock, SFFS_LOCK_EXCLUSIVE);
+}
+
+/* Under the group's lock and its mutex. */
+static int sffs_tx_promise(struct sffs_tx *tx, struct sffs_group_info *g, u32 blocks)
+{
 	int i;
 
-	if (sffs_group_load(g))
-		return false;
-	if (READ_ONCE(g->free) < blocks)
-		return false;
-	if (sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE))
-		return false;
+	if (sffs_group_avail(g) < blocks + (tx->urgent ? 0 : sffs_group_kept(g)))
+		return -ENOSPC;
+	i = sffs_tx_promised(tx, g);
+	if (i < 0)
+		return i;
+	g->reserved += blocks;
+	tx->group[i].reserved += blocks;
+	if (!tx->space_group)
+		atomic_inc(&SFFS_SB(tx->sb)->promises);
+	tx->space_group = g;
+	return 0;
+}
+
+/* The group's lock is in use. */
+static int sffs_tx_reserve_in(struct sffs_tx *tx, struct sffs_group_info *g, u32 blocks)
+{
+	int err = READ_ONCE(g->loaded) ? 0 : sffs_group_reload(g);
+
+	if (err)
+		return err;
 	mutex_lock(&g->mutex);
-	if (sffs_group_avail(g) >= blocks + (tx->urgent ? 0 : sffs_group_kept(g))) {
-		i = sffs_tx_promised(tx, g);
-		ok = i >= 0;
-	}
-	if (ok) {
-		g->reserved += blocks;
-		tx->group[i].reserved += blocks;
-		tx->space_group = g;
-	}
+	err = sffs_tx_promise(tx, g, blocks);
 	mutex_unlock(&g->mutex);
+	if (!err)
+		WRITE_ONCE(SFFS_SB(tx->sb)->space_group, g->number);
+	return err;
+}
+
+/* @guess: what is known of a group that another host has had since is believed. */
+static int sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u32 blocks,
+			       bool guess)
+{
+	int err = 0;
+
+	if (!guess)
+		err = tx->urgent ? sffs_group_load_urgent(g) : sffs_group_load(g);
+	if (err)
+		return err;
+	if (READ_ONCE(g->loaded) && READ_ONCE(g->free) < blocks)
+		return -ENOSPC;
+	err = sffs_tx_lock(tx, &g->lock);
+	if (err)
+		return err;
+	err = sffs_tx_reserve_in(tx, g, blocks);
 	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
-	return ok;
+	return err;
+}
+
+/* What ends a search for space; a group that is damaged or cannot be read counts as full. */
+static bool sffs_tx_given_up(struct sffs_tx *tx, int err)
+{
+	const struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+
+	return err == -EINTR ||
+	       (err && (sffs_is_shutdown(sbi) || sffs_lease_mode(&sbi->lease) == SFFS_GATE_FAIL));
 }
 
 /* Groups from the goal's on that are asked for a long run before any that is not full. */
@@ -406,27 +454,95 @@ static bool sffs_tx_try_reserve(struct sffs_tx *tx, struct sffs_group_info *g, u
 /* May @run blocks in one piece be found there? A guess that costs nothing. */
 static bool sffs_group_has_run(struct sffs_group_info *g, u64 run)
 {
-	return !sffs_group_load(g) && READ_ONCE(g->longest) >= min_t(u64, run, SFFS_RUN_ENOUGH) &&
+	return READ_ONCE(g->longest) >= min_t(u64, run, SFFS_RUN_ENOUGH) &&
 	       READ_ONCE(g->free) >= min_t(u64, run, g->blocks / 2);
 }
 
-/* Groups are tried from the goal's on: 0, -ENOSPC or -EINTR. */
-static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tries, u64 run)
+/* A group that this node has, and so costs nothing to others. */
+static bool sffs_tx_reserve_held(struct sffs_tx *tx, u32 number, u32 blocks, u64 run)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
-	struct sffs_group_info *near = sffs_group_of(sbi, goal);
-	u32 first = near ? near->number : 0, groups = sffs_nr_groups(sbi), i;
+	struct sffs_group_info *g = number < sffs_nr_groups(sbi) ? sffs_group(sbi, number) : NULL;
+	bool done;
+
+	if (!g || (run && !sffs_group_has_run(g, run)) ||
+	    !sffs_trylock(&g->lock, SFFS_LOCK_EXCLUSIVE))
+		return false;
+	done = !sffs_tx_reserve_in(tx, g, blocks);
+	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	return done;
+}
+
+/*
+ * Groups are tried from @first on: 0, -ENOSPC, -EINTR, or -EIO. @guess as above; without it
+ * -ENOSPC is true.
+ */
+static int sffs_tx_reserve_from(struct sffs_tx *tx, u32 first, u32 blocks, u32 tries, u64 run,
+				bool guess)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	u32 groups = sffs_nr_groups(sbi), i;
 
 	for (i = 0; i < min(tries, groups); i++) {
 		struct sffs_group_info *g = sffs_group(sbi, ((u64)first + i) % groups);
+		int err;
 
-		if ((!run || sffs_group_has_run(g, run)) && sffs_tx_try_reserve(tx, g, blocks))
+		if (run && ((!guess && sffs_group_load(g)) || !sffs_group_has_run(g, run)))
+			err = -ENOSPC;
+		else
+			err = sffs_tx_try_reserve(tx, g, blocks, guess);
+		if (!err)
 			return 0;
 		/* What gives space back or completes I/O is not left half done. */
 		if (!tx->urgent && fatal_signal_pending(current))
 			return -EINTR;
+		if (sffs_tx_given_up(tx, err))
+			return err;
 	}
 	return -ENOSPC;
+}
+
+/*
+ * On a volume that others have mounted, too, each node has groups of its own: it stays with the
+ * goal's or the last one, as long as it has that, and looks for others in its part of the volume
+ * first.
+ */
+static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tries, u64 run)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	struct sffs_group_info *near = sffs_group_of(sbi, goal);
+	u32 first = near ? near->number : 0, groups = sffs_nr_groups(sbi);
+	int err;
+
+	if (!sbi->shared)
+		return sffs_tx_reserve_from(tx, first, blocks, tries, run, false);
+	if (sffs_tx_reserve_held(tx, first, blocks, run) ||
+	    sffs_tx_reserve_held(tx, READ_ONCE(sbi->space_group), blocks, run))
+		return 0;
+	first = ((u64)first + (u64)groups * sbi->slot / sbi->slots) % groups;
+	err = sffs_tx_reserve_from(tx, first, blocks, tries, run, true);
+	if (err != -ENOSPC || run)
+		return err;
+	return sffs_tx_reserve_from(tx, first, blocks, tries, run, false);
+}
+
+/*
+ * There is no space: may there be some soon? What was freed is committed, and what is urgent
+ * waits for one of the promises that there were to others, which they need not use all of. Who
+ * waits here has none. Returns 0, -ENOSPC or an error.
+ */
+static int sffs_tx_make_space(struct sffs_tx *tx, int promises, int unheld)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	int err = sffs_flush_freed(sbi);
+
+	/* What was busy when it was looked at need not be so any more. */
+	if (err != -ENOSPC || unheld != atomic_read(&sbi->unheld))
+		return err == -ENOSPC ? 0 : err;
+	if (!tx->urgent || !promises || WARN_ON_ONCE(tx->space_group))
+		return -ENOSPC;
+	wait_event_timeout(sbi->free_wait, atomic_read(&sbi->promises) < promises, HZ / 10);
+	return -EAGAIN;
 }
 
 /**
@@ -440,26 +556,31 @@ static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tr
  * freed extents that wait for a commit are made available and all are tried once more. All
  * reservations of one transaction that allocate come from the last call's group.
  *
+ * What is urgent also waits for other transactions of this node to give back what they
+ * have been promised, and does not give up when the task is killed.
+ *
  * Context: may sleep and wait for a commit; no handle may be held.
- * Return: 0 or -ENOSPC.
+ * Return: 0, -ENOSPC, -EINTR, or an error.
  */
 int sffs_tx_reserve_run(struct sffs_tx *tx, u64 goal, u32 blocks, u64 run)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
-	int pass, err, unheld;
+	int pass = 0, err, promises, unheld;
 
+	tx->goal = goal;
+	tx->run = run;
 	if (run && !sffs_tx_reserve_near(tx, goal, blocks, SFFS_RUN_GROUPS, run))
 		return 0;
-	for (pass = 0; pass < 3; pass++) {
+	while (pass < 3) {
+		promises = atomic_read(&sbi->promises);
 		unheld = atomic_read(&sbi->unheld);
 		err = sffs_tx_reserve_near(tx, goal, blocks, U32_MAX, 0);
 		if (err != -ENOSPC)
 			return err;
-		err = sffs_flush_freed(sbi);
-		/* What was busy when it was looked at need not be so any more. */
-		if (err == -ENOSPC && unheld != atomic_read(&sbi->unheld))
-			err = 0;
-		if (err)
+		err = sffs_tx_make_space(tx, promises, unheld);
+		if (!err)
+			pass++;
+		else if (err != -EAGAIN)
 			return err;
 	}
 	return -ENOSPC;
@@ -471,24 +592,51 @@ int sffs_tx_reserve(struct sffs_tx *tx, u64 goal, u32 blocks)
 	return sffs_tx_reserve_run(tx, goal, blocks, 0);
 }
 
-static void sffs_tx_release(struct sffs_tx *tx)
+static void sffs_tx_unlock(struct sffs_tx *tx)
 {
+	unsigned int i;
+
+	for (i = 0; i < tx->nr; i++) {
+		if (tx->group[i].locked)
+			sffs_unlock(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE);
+		tx->group[i].locked = false;
+	}
+}
+
+/* Give back what was promised and has not been used; returns the blocks of it. */
+static u32 sffs_tx_unreserve(struct sffs_tx *tx)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
+	u32 blocks = 0;
 	unsigned int i;
 
 	for (i = 0; i < tx->nr; i++) {
 		struct sffs_group_info *g = tx->group[i].g;
 
-		if (tx->group[i].reserved || tx->group[i].inodes) {
-			mutex_lock(&g->mutex);
-			g->reserved -= tx->group[i].reserved;
-			g->reserved_inodes -= tx->group[i].inodes;
-			mutex_unlock(&g->mutex);
-		}
-		if (tx->group[i].locked)
-			sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+		if (!tx->group[i].reserved && !tx->group[i].inodes)
+			continue;
+		mutex_lock(&g->mutex);
+		g->reserved -= tx->group[i].reserved;
+		g->reserved_inodes -= tx->group[i].inodes;
+		mutex_unlock(&g->mutex);
+		blocks += tx->group[i].reserved;
+		tx->group[i].reserved = 0;
+		tx->group[i].inodes = 0;
 	}
+	if (tx->space_group) {
+		tx->space_group = NULL;
+		atomic_dec(&sbi->promises);
+		if (wq_has_sleeper(&sbi->free_wait))
+			wake_up_all(&sbi->free_wait);
+	}
+	return blocks;
+}
+
+static void sffs_tx_release(struct sffs_tx *tx)
+{
+	sffs_tx_unreserve(tx);
+	sffs_tx_unlock(tx);
 	tx->nr = 0;
-	tx->space_group = NULL;
 	/* No inode took it. */
 	sffs_lock_end_wanted(tx->number);
 	tx->number = NULL;
@@ -520,19 +668,59 @@ static void sffs_tx_sort(struct sffs_tx *tx)
 			swap(tx->group[k - 1], tx->group[k]);
 }
 
+/* The groups' locks in their order; -EAGAIN: one has not what it promised any more. */
+static int sffs_tx_lock_groups(struct sffs_tx *tx)
+{
+	unsigned int i;
+	int err;
+
+	sffs_tx_sort(tx);
+	for (i = 0; i < tx->nr; i++) {
+		err = sffs_tx_lock(tx, &tx->group[i].g->lock);
+		if (err)
+			return err;
+		tx->group[i].locked = true;
+		if (!sffs_tx_kept(tx, i))
+			return -EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * Another host has used up what was promised: that does not say that the volume is full. The
+ * blocks are asked for once more, from all groups; for an inode, the caller plans again.
+ */
+static int sffs_tx_replan(struct sffs_tx *tx)
+{
+	unsigned int i, nr = 0;
+	bool inode = false;
+	u32 blocks;
+
+	sffs_tx_unlock(tx);
+	for (i = 0; i < tx->nr; i++)
+		inode |= tx->group[i].inodes;
+	if (inode)
+		return -EAGAIN;
+	blocks = sffs_tx_unreserve(tx);
+	for (i = 0; i < tx->nr; i++)
+		if (tx->group[i].frees)
+			tx->group[nr++] = tx->group[i];
+	tx->nr = nr;
+	return sffs_tx_reserve_run(tx, tx->goal, blocks, tx->run);
+}
+
 /**
  * sffs_tx_start() - take the groups' locks in order and start a handle
  * @tx: planned transaction
  * @credits: blocks that it may change
  *
  * Context: may sleep; the inodes' cluster locks are held, no folio is locked.
- * Return: 0; -ENOSPC also if another host has used up what was reserved; or an error. Then
+ * Return: 0; -EAGAIN if an inode was planned that another host has taken; or an error. Then
  * everything planned has been given back.
  */
 int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
-	unsigned int i;
 	int err = 0;
 
 	if (unlikely(!sbi->journal)) {
@@ -546,17 +734,14 @@ int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 		if (err)
 			goto fail;
 	}
-	sffs_tx_sort(tx);
-	for (i = 0; i < tx->nr; i++) {
-		err = tx->urgent ? sffs_lock_urgent(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE) :
-				   sffs_lock(&tx->group[i].g->lock, SFFS_LOCK_EXCLUSIVE);
-		if (err)
-			goto fail;
-		tx->group[i].locked = true;
-		err = sffs_tx_kept(tx, i) ? 0 : -ENOSPC;
+	/* Each time others have got something, so this comes to an end. */
+	while ((err = sffs_tx_lock_groups(tx)) == -EAGAIN) {
+		err = sffs_tx_replan(tx);
 		if (err)
 			goto fail;
 	}
+	if (err)
+		goto fail;
 	tx->handle = jbd2__journal_start(sbi->journal, credits, 0, credits, GFP_NOFS, 0, 0);
 	if (!IS_ERR(tx->handle))
 		return 0;

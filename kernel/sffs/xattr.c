@@ -642,6 +642,7 @@ static int sffs_xattr_free_area(struct inode *inode, struct sffs_xattr_area *are
 	int err, err2;
 
 	sffs_tx_init(&tx, inode->i_sb);
+	tx.urgent = true;
 	err = e ? sffs_xattr_walk_chain(inode, chain, &tx, NULL) :
 		  sffs_tx_add_group(&tx, area->bh->b_blocknr);
 	if (err) {
