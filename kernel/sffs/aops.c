@@ -273,7 +273,14 @@ static void sffs_readahead(struct readahead_control *rac)
 
 static sector_t sffs_bmap(struct address_space *mapping, sector_t block)
 {
-	return iomap_bmap(mapping, block, &sffs_iomap_ops);
+	struct sffs_lock *lock = &SFFS_I(mapping->host)->lock;
+	sector_t found;
+
+	if (sffs_lock(lock, SFFS_LOCK_SHARED))
+		return 0;
+	found = iomap_bmap(mapping, block, &sffs_iomap_ops);
+	sffs_unlock(lock, SFFS_LOCK_SHARED);
+	return found;
 }
 
 /* The kernel would write to a swap file's blocks past every lock. */

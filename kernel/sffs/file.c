@@ -168,6 +168,21 @@ static const struct iomap_dio_ops sffs_dio_write_ops = {
 	.end_io = sffs_dio_write_end,
 };
 
+/* What is behind the end must read as zeros if the write makes the file longer. */
+static int sffs_before_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	int err = 0;
+
+	if (unlikely(SFFS_I(inode)->orphan) &&
+	    iocb->ki_pos + iov_iter_count(from) > i_size_read(inode)) {
+		filemap_invalidate_lock(inode->i_mapping);
+		err = sffs_finish_cut(inode);
+		filemap_invalidate_unlock(inode->i_mapping);
+	}
+	return err ?: sffs_zero_tail(inode, iocb->ki_pos);
+}
+
 static ssize_t sffs_direct_write(struct kiocb *iocb, struct iov_iter *from, bool exclusive,
 				 ssize_t done)
 {
@@ -181,7 +196,7 @@ static ssize_t sffs_direct_write(struct kiocb *iocb, struct iov_iter *from, bool
 			return ret;
 	}
 	if (exclusive) {
-		ret = sffs_zero_tail(inode, iocb->ki_pos);
+		ret = sffs_before_write(iocb, from);
 		if (ret)
 			return ret;
 		/* Unaligned or behind the end: alone, and done on return. */
@@ -201,7 +216,7 @@ static ssize_t sffs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (ret)
 		return ret;
-	ret = sffs_zero_tail(file_inode(iocb->ki_filp), iocb->ki_pos);
+	ret = sffs_before_write(iocb, from);
 	if (ret)
 		return ret;
 	pagefault_disable();
@@ -228,6 +243,10 @@ static ssize_t sffs_write_locked(struct kiocb *iocb, struct iov_iter *from, bool
 {
 	ssize_t ret;
 
+	/* Others have appended while no lock was held: the rest would not go to the end. */
+	if (done && (iocb->ki_flags & IOCB_APPEND) &&
+	    iocb->ki_pos != i_size_read(file_inode(iocb->ki_filp)))
+		return 0;
 	if (!done) {
 		ret = generic_write_checks(iocb, from);
 		if (ret <= 0)
@@ -449,11 +468,16 @@ static int sffs_file_open(struct inode *inode, struct file *file)
 	if (unlikely(sffs_is_shutdown(SFFS_SB(inode->i_sb))))
 		return -EIO;
 	err = generic_file_open(inode, file);
-	if (!err)
-		err = sffs_open_allowed(inode);
-	if (!err)
-		err = sffs_lock(&SFFS_I(inode)->open_lock, SFFS_LOCK_SHARED);
-	if (!err)
+	if (err)
+		return err;
+	/* The record first: then what is found is not freed before the file is closed. */
+	err = sffs_lock(&SFFS_I(inode)->open_lock, SFFS_LOCK_SHARED);
+	if (err)
+		return err;
+	err = sffs_open_allowed(inode);
+	if (err)
+		sffs_unlock(&SFFS_I(inode)->open_lock, SFFS_LOCK_SHARED);
+	else
 		file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
 	return err;
 }
