@@ -15,6 +15,7 @@
 
 #include "kselftest_harness.h"
 
+#include "lib/pattern.h"
 #include "lib/volume.h"
 
 #define MAX_SIZE	(2U << 20)
@@ -67,25 +68,14 @@ static void differs(struct model *m, const char *what)
 static void compare(struct model *m, const char *what, uint64_t off, const uint8_t *got,
 		    uint64_t len)
 {
-	uint64_t i;
+	uint64_t i = pattern_differs(got, m->data + off, len);
 
-	if (m->bad || !memcmp(got, m->data + off, len))
+	if (m->bad || i == len)
 		return;
-	for (i = 0; got[i] == m->data[off + i]; i++)
-		;
 	say("%s: byte %llu is %02x, not %02x", what, (unsigned long long)(off + i), got[i],
 	    m->data[off + i]);
 	errno = 0;
 	differs(m, "data differs");
-}
-
-static void fill(struct model *m, uint8_t *p, uint64_t len)
-{
-	uint64_t v = rnd(&m->state) | 0x0101010101010101ULL, i;
-
-	for (i = 0; i + 8 <= len; i += 8, v += 0x0100000000010001ULL)
-		memcpy(p + i, &v, 8);
-	memcpy(p + i, &v, len - i);
 }
 
 static void grow_to(struct model *m, uint64_t end)
@@ -109,7 +99,7 @@ static void op_write(struct model *m, bool direct)
 	sectors(direct, &off, &len);
 	note(m, "%s write %llu + %llu", direct ? "direct" : "buffered", (unsigned long long)off,
 	     (unsigned long long)len);
-	fill(m, m->buf, len);
+	pattern_fill(&m->state, m->buf, len);
 	if (pwrite(direct ? m->dfd : m->fd, m->buf, len, off) != (ssize_t)len)
 		differs(m, "write");
 	memcpy(m->data + off, m->buf, len);
@@ -148,7 +138,7 @@ static void op_mmap(struct model *m, bool write)
 		return;
 	}
 	if (write) {
-		fill(m, m->data + off, len);
+		pattern_fill(&m->state, m->data + off, len);
 		memcpy(map + off, m->data + off, len);
 	} else {
 		compare(m, "mapped read", off, map + off, len);
