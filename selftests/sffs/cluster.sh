@@ -20,22 +20,6 @@ a=/run/sffs-a b=/run/sffs-b
 mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
 mkdir -p $a $b
 
-now()
-{
-	local up
-	read -r up _ < /proc/uptime
-	echo $((10#${up/./} * 10))
-}
-
-# lun NR: the disk of the NR'th host of scsi_debug
-lun()
-{
-	local dir
-	for dir in /sys/bus/pseudo/devices/adapter"$1"/host*/target*/*:0/block/*; do
-		[ ! -e "$dir" ] || { echo "/dev/${dir##*/}"; return; }
-	done
-}
-
 fresh()
 {
 	umount $a $b 2> /dev/null
@@ -86,21 +70,7 @@ within()
 	[ $start -le $((limit + slack)) ]
 }
 
-# Not with lbpu or lbpws: then scsi_debug takes two locks of its own in one order for ATS and
-# in the other for WRITE, and hangs when both come at the same time.
-setup()
-{
-	modprobe sd_mod && modprobe sffs &&
-		modprobe scsi_debug add_host=2 num_tgts=1 dev_size_mb=64 sector_size="$1" \
-			delay=0 || return
-	local end=$((SECONDS + 60))
-	while [ $SECONDS -lt $end ]; do
-		disk_a=$(lun 0) disk_b=$(lun 1)
-		[ ! -b "$disk_a" ] || [ ! -b "$disk_b" ] || return 0
-		pause 0.1
-	done
-	return 1
-}
+setup() { disks 64 sector_size="$1"; }
 
 clean()
 {
