@@ -42,7 +42,7 @@ said() { dmesg | grep -q -- "$1"; }
 
 third() { disk_c=$(lun 2) && [ -b "$disk_c" ]; }
 
-# dies DISK DIR: its host does
+# dies DISK: its host does
 dies()
 {
 	reachable "$1" no
@@ -86,7 +86,7 @@ legacy()
 	dmesg -C
 	touch "$work/working"
 	works > "$work/works" 2>&1 &
-	dies "$disk_b" $b
+	dies "$disk_b"
 	within $soon until_done said 'replayed the journal of slot 1' &&
 		within 3000 says $a/folder/file synced && says $a/held $'held\nmore' &&
 		cmp "$work/data" $a/data && echo mine >> $a/folder/file && rm $a/held $a/data &&
@@ -103,11 +103,11 @@ legacy()
 		"$fsck" -n -f "$disk_a" && [ $rc -eq 0 ]
 }
 
-# A's own list of deleted files goes on beside the one that it takes over.
-own_orphans()
+# deleted_then_dead: both have deleted files open when B dies
+deleted_then_dead()
 {
 	local i rc before
-	both && before=$(used $a) || return
+	before=$(used $a)
 	for i in 1 2 3 4 5 6 7 8; do
 		head -c 1M /dev/zero > $a/a$i && head -c 1M /dev/zero > $b/b$i || return
 	done
@@ -115,14 +115,19 @@ own_orphans()
 	exec 5< $a/a1 6< $a/a2 7< $b/b1 8< $b/b2
 	rm $a/a? $b/b? && sync -f $b || return
 	dmesg -C
-	dies "$disk_b" $b
+	dies "$disk_b"
 	within $soon until_done said 'replayed the journal of slot 1'
 	rc=$?
 	exec 5<&- 6<&-
-	within 20000 until_done used_is $a $((before + 20)) || rc=1
+	within 20000 until_done used_is $a $((before + 300)) || rc=1
 	exec 7<&- 8<&-
-	buried "$disk_b" $b
-	umount $a && "$fsck" -n -f "$disk_a" && [ $rc -eq 0 ]
+	buried "$disk_b" $b && [ $rc -eq 0 ]
+}
+
+# A's own list of deleted files goes on beside the one that it takes over, also the second time.
+own_orphans()
+{
+	both && deleted_then_dead && mount_b && deleted_then_dead && umount $a && "$fsck" -n -f "$disk_a"
 }
 
 # A unmounts at once, or dies itself, when it has taken over what B left.
@@ -132,7 +137,7 @@ then_goes()
 	both && before=$(used $a) && head -c 4M /dev/zero > $b/gone && sync $b/gone &&
 		exec 7< $b/gone && rm $b/gone && sync -f $b || return
 	dmesg -C
-	dies "$disk_b" $b
+	dies "$disk_b"
 	within $soon until_done said 'replayed the journal of slot 1'
 	rc=$?
 	if [ "$1" = unmounts ]; then
@@ -140,12 +145,12 @@ then_goes()
 		exec 7<&-
 		buried "$disk_b" $b || rc=1
 	else
-		dies "$disk_a" $a
+		dies "$disk_a"
 		exec 7<&-
 		buried "$disk_b" $b || rc=1
 		buried "$disk_a" $a || rc=1
 	fi
-	within $((2 * soon)) mount_a && until_done used_is $a $((before + 20)) &&
+	within $((2 * soon)) mount_a && until_done used_is $a $((before + 300)) &&
 		umount $a && "$fsck" -n -f "$disk_a" && [ $rc -eq 0 ]
 }
 
@@ -156,11 +161,11 @@ both_dead()
 	both && before=$(used $a) && echo one > $a/one && echo two > $b/two &&
 		head -c 4M /dev/zero > $b/gone && sync $b/gone && exec 7< $b/gone &&
 		rm $b/gone && sync -f $a && sync -f $b || return
-	dies "$disk_a" $a
-	dies "$disk_b" $b
+	dies "$disk_a"
+	dies "$disk_b"
 	exec 7<&-
 	buried "$disk_a" $a && buried "$disk_b" $b && within $((2 * soon)) mount_b &&
-		says $b/one one && says $b/two two && until_done used_is $b $((before + 20)) &&
+		says $b/one one && says $b/two two && until_done used_is $b $((before + 300)) &&
 		mount_a && says $a/two two && umount $a $b && "$fsck" -n -f "$disk_a"
 }
 
@@ -181,7 +186,7 @@ recoverer_dies()
 		rm $b/gone && echo one > $a/one && echo three > $c/three || return
 	sync -f $a && sync -f $b && sync -f $c || return
 	dmesg -C
-	dies "$disk_b" $b
+	dies "$disk_b"
 	# Each ATS takes its time: the recovery is not over when its host dies.
 	echo 700 > $faults/late_ms
 	echo 1 > $faults/ats_late
@@ -198,13 +203,19 @@ recoverer_dies()
 	dmesg -C
 	within $((2 * soon)) until_done said 'replayed the journal of slot' &&
 		says $other/one one && says $other/two two && says $other/three three &&
-		until_done used_is $other $((before + 20)) || rc=1
+		until_done used_is $other $((before + 300)) || rc=1
 	buried "$disk_b" $b || rc=1
 	buried "$disk" $dir || rc=1
 	umount $other && "$fsck" -n -f "$disk_a" && [ $rc -eq 0 ]
 }
 
-busy() { "$@" 2>&1 | grep -qi 'busy'; }
+# busy COMMAND...: it fails for that
+busy()
+{
+	! LC_ALL=C "$@" > "$work/busy" 2>&1 && grep -qi busy "$work/busy" && return
+	cat "$work/busy"
+	return 1
+}
 owner_is() { "$sffs" owner "$1" | grep -q "$(uname -n)"; }
 
 # A virtual disk is its owner's until that has been recovered.
@@ -214,12 +225,22 @@ owned()
 	busy "$sffs" owner --take $b/disk && busy dd if=$b/disk of=/dev/null count=1 &&
 		busy rm $b/disk && busy truncate -s 0 $b/disk && stat $b/disk > /dev/null &&
 		dd if=$a/disk of=/dev/null count=1 status=none || return
-	dies "$disk_a" $a
+	dies "$disk_a"
 	until_done "$sffs" owner --take $b/disk && dd if=$b/disk of=/dev/null count=1 status=none &&
 		owner_is $b/disk
 	local rc=$?
 	buried "$disk_a" $a && mount_a && busy rm $a/disk && "$sffs" owner --release $b/disk &&
 		rm $a/disk && umount $a $b && [ $rc -eq 0 ]
+}
+
+# What another host has freed of A's list is no damage when A comes again.
+freed_elsewhere()
+{
+	both && echo held > $a/held && exec 7< $b/held && rm $a/held || return
+	exec 7<&-
+	echo 2 > /proc/sys/vm/drop_caches
+	sync -f $b && umount $a && dmesg -C && mount_a && echo more > $a/more && umount $a $b &&
+		! said 'impossible\|is none' && "$fsck" -n -f "$disk_a"
 }
 
 # What keeps no other host out is refused.
@@ -261,6 +282,7 @@ if disks 128 add_host=3 && until_done third; then
 	check 'both hosts are dead' both_dead
 	check 'a host dies in the middle of a recovery' recoverer_dies
 	check 'the owner of a virtual disk' owned
+	check 'a deleted file that the other host had open' freed_elsewhere
 	check 'no file locks that other hosts do not know of' no_file_locks
 	check 'a local mount is alone' local_alone
 	check 'a local mount at the same moment' race_local
