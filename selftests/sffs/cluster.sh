@@ -91,10 +91,10 @@ one_after_the_other()
 		within 2000 mount_b && [ "$(< $b/file)" = one ] && umount $b
 }
 
-one_at_a_time()
+two_at_a_time()
 {
-	fresh && mount_a && refused 'has the volume mounted (slot 0)' mount_b &&
-		echo still > $a/file && umount $a && mount_b && umount $b
+	fresh && mount_a && mount_b && echo still > $a/file && says $b/file still && umount $a &&
+		echo more > $b/file && mount_a && says $a/file more && umount $a $b
 }
 
 no_local_mount()
@@ -340,7 +340,7 @@ basic()
 {
 	check "$size: no cluster mount without fencing, unless it is asked for" needs_fencing
 	check "$size: one host after the other" one_after_the_other
-	check "$size: one host at a time" one_at_a_time
+	check "$size: two hosts at a time" two_at_a_time
 	check "$size: no node beside a local mount" beside_local
 	check "$size: a dead host's slot is recovered" died
 	check "$size: one host after the other, with faults" all_faults
