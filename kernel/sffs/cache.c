@@ -157,6 +157,8 @@ void sffs_cache_unmap(struct sffs_lock *lock)
 {
 	set_bit(SFFS_CACHE_AWAY, &lock->cache);
 	smp_mb__after_atomic();
+	if (lock->type == SFFS_LOCKT_FIXED && lock->number == SFFS_FIXED_SUPER)
+		sffs_follow_lost(lock->sbi);
 	if (lock->type == SFFS_LOCKT_INODE)
 		unmap_mapping_pages(sffs_lock_inode(lock)->i_mapping, 0, 0, false);
 }
@@ -201,11 +203,17 @@ void sffs_cache_drop(struct sffs_lock *lock)
 
 static int sffs_fill(struct sffs_lock *lock)
 {
+	/* What was read without the lock, or by a fill that failed. */
+	xa_destroy(&lock->known);
 	switch (lock->type) {
 	case SFFS_LOCKT_INODE:
 		return sffs_reload_inode(sffs_lock_inode(lock));
 	case SFFS_LOCKT_GROUP:
 		return sffs_group_reload(sffs_lock_group(lock));
+	case SFFS_LOCKT_FIXED:
+		if (lock->number == SFFS_FIXED_SUPER)
+			return sffs_super_reload(lock->sbi);
+		break;
 	}
 	return 0;
 }

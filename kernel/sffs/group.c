@@ -144,6 +144,39 @@ static bool sffs_group_sane(struct sffs_group_info *g, const struct sffs_group *
 	       le32_to_cpu(gh->free_inodes) <= le32_to_cpu(gh->chunks) * SFFS_CHUNK_INODES;
 }
 
+/* Not less than another task makes it meanwhile. */
+static void sffs_volume_longer(struct sffs_sb_info *sbi, u64 blocks)
+{
+	u64 old = READ_ONCE(sbi->blocks);
+
+	while (old < blocks && !try_cmpxchg64(&sbi->blocks, &old, blocks))
+		;
+}
+
+/*
+ * Another host may have made the last group longer, and the volume with it, which this one
+ * has not read in the super block yet. Context: the group's mutex is held.
+ * Return: 0, also if it has not; -ENXIO as long as the device has no such blocks here.
+ */
+static int sffs_group_longer(struct sffs_group_info *g, u32 blocks)
+{
+	struct sffs_sb_info *sbi = g->lock.sbi;
+	u64 end = sffs_group_start(g) + blocks;
+
+	if (likely(blocks <= g->blocks) || sbi->local || blocks > 1ULL << sbi->group_shift ||
+	    g->number + 1 != sffs_nr_groups(sbi))
+		return 0;
+	if (end > sffs_volume_resize(sbi)) {
+		pr_warn_ratelimited("%s: another host has made the volume longer than the device is here: rescan it\n",
+				    sbi->sb->s_id);
+		return -ENXIO;
+	}
+	sffs_volume_longer(sbi, end);
+	WRITE_ONCE(g->blocks, blocks);
+	g->longest = U32_MAX;
+	return 0;
+}
+
 /**
  * sffs_group_reload() - read a group's counts
  * @g: the group, its cluster lock held
@@ -162,6 +195,11 @@ int sffs_group_reload(struct sffs_group_info *g)
 	if (err)
 		goto unlock;
 	gh = (struct sffs_group *)bh->b_data;
+	err = sffs_group_longer(g, le32_to_cpu(gh->blocks));
+	if (err) {
+		brelse(bh);
+		goto unlock;
+	}
 	if (sffs_group_sane(g, gh)) {
 		g->free = le32_to_cpu(gh->free_blocks);
 		g->unmapped = le32_to_cpu(gh->unmapped_blocks);
@@ -169,6 +207,7 @@ int sffs_group_reload(struct sffs_group_info *g)
 		g->chunks = le32_to_cpu(gh->chunks);
 		g->crashes = le32_to_cpu(gh->crashes);
 		WRITE_ONCE(g->loaded, true);
+		sffs_reclaim_got(g);
 	} else {
 		sffs_damage(g->lock.sbi->sb, bh->b_blocknr, "impossible counts of group %u",
 			    g->number);

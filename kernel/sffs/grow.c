@@ -45,7 +45,7 @@ static u32 sffs_growth_size(const struct sffs_growth *gr, u32 n)
 static int sffs_growth_plan(struct sffs_growth *gr, u64 want)
 {
 	struct sffs_sb_info *sbi = gr->sbi;
-	u64 device = sffs_gate_resize(sbi->gate), room, groups;
+	u64 device = sffs_volume_resize(sbi), room, groups;
 
 	if (want && want < sbi->blocks)
 		return -EINVAL;
@@ -226,6 +226,7 @@ static int sffs_growth_commit(struct sffs_growth *gr)
 	if (err)
 		return err;
 	sffs_tx_init(&tx, sbi->sb);
+	tx.quota_sync = true;	/* the quota lock comes before that of the super block */
 	err = sffs_tx_add_group(&tx, sffs_group_start(last));
 	if (err)
 		return err;

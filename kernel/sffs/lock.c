@@ -271,6 +271,19 @@ static int sffs_lock_get(struct sffs_lock *lock, enum sffs_lock_mode mode, bool 
 	return IS_ERR(res) ? PTR_ERR(res) : sffs_res_lock(res, mode, killable);
 }
 
+/* What others have done under a lock may be where the volume was not before: see follow.c. */
+static int sffs_lock_known(const struct sffs_lock *lock, bool killable)
+{
+	struct sffs_sb_info *sbi = lock->sbi;
+
+	if (likely(!sffs_cache_stale(&sbi->fixed[SFFS_FIXED_SUPER])) || sbi->local)
+		return 0;
+	if (lock->type != SFFS_LOCKT_INODE &&
+	    (lock->type != SFFS_LOCKT_FIXED || lock->number != SFFS_FIXED_QUOTA))
+		return 0;
+	return sffs_super_refresh(sbi, killable);
+}
+
 static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, bool killable)
 {
 	int err;
@@ -284,9 +297,11 @@ static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, boo
 	if (unlikely(test_bit(SFFS_CACHE_DEAD, &lock->cache)))
 		return -ESTALE;
 	err = sffs_lock_get(lock, mode, killable);
-	if (err || !sffs_cache_stale(lock))
+	if (err)
 		return err;
-	err = sffs_cache_fill(lock);
+	err = sffs_lock_known(lock, killable);
+	if (!err && sffs_cache_stale(lock))
+		err = sffs_cache_fill(lock);
 	if (err)
 		sffs_unlock(lock, mode);
 	return err;

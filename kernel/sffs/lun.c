@@ -501,10 +501,19 @@ void sffs_cmd_rw(struct sffs_lun *lun, struct sffs_cmd *cmd, u64 sector, void *b
 	cmd->len = count << lun->sector_shift;
 }
 
+/* A partition may have become longer. */
+void sffs_lun_resize(struct sffs_lun *lun, struct block_device *bdev)
+{
+	unsigned int shift = lun->sector_shift - SECTOR_SHIFT;
+
+	if (lun->partition)
+		WRITE_ONCE(lun->end, lun->start + (bdev_nr_sectors(bdev) >> shift));
+}
+
 /* Are these sectors the volume's? Where they are may have been read from the disk. */
 bool sffs_lun_has(const struct sffs_lun *lun, u64 sector, unsigned int count)
 {
-	u64 sectors = lun->end - lun->start;
+	u64 sectors = READ_ONCE(lun->end) - lun->start;
 
 	return sector < sectors && count <= sectors - sector;
 }

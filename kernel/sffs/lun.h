@@ -103,6 +103,7 @@ enum sffs_ats_result sffs_cmd_run(struct sffs_lun *lun, struct sffs_cmd *cmd);
 void sffs_lun_conflict(struct sffs_lun *lun);
 void sffs_cmd_news(struct sffs_lun *lun, const struct sffs_sense *sense);
 void sffs_cmd_clear(struct sffs_lun *lun);
+void sffs_lun_resize(struct sffs_lun *lun, struct block_device *bdev);
 bool sffs_lun_has(const struct sffs_lun *lun, u64 sector, unsigned int count);
 void sffs_cmd_rw(struct sffs_lun *lun, struct sffs_cmd *cmd, u64 sector, void *buf,
 		 unsigned int count, bool write);

@@ -72,6 +72,7 @@ struct sffs_stretch {
  * @min: shortest run of free blocks that is wanted
  * @room: blocks that may still be chosen
  * @doubt: `unmapped` bits are not believed
+ * @held: the group is not to be taken away from another host
  * @full: there is no more room
  * @busy: something was passed over because it is on its way to be free or unmapped
  * @scarce: something was passed over because there is hardly any free space
@@ -91,6 +92,7 @@ struct sffs_reclaim {
 	u32 min;
 	u32 room;
 	bool doubt;
+	bool held;
 	bool full;
 	bool busy;
 	bool scarce;
@@ -456,15 +458,28 @@ unlock:
 
 /* ---- A pass ---- */
 
+/* Begin to use the group; -EAGAIN if another host has it, or this one has to ask for it. */
+static int sffs_reclaim_use(struct sffs_reclaim *r)
+{
+	struct sffs_group_info *g = r->g;
+
+	if (r->held && (!READ_ONCE(g->loaded) || !sffs_trylock(&g->lock, SFFS_LOCK_EXCLUSIVE)))
+		return -EAGAIN;
+	if (r->held)
+		return 0;
+	return sffs_group_load(g) ?: sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+}
+
 /**
  * sffs_reclaim_some() - unmap some of a part of a group
- * @r: @g, @min, @doubt and the most blocks at a time, @room, are set
+ * @r: @g, @min, @doubt, @held and the most blocks at a time, @room, are set
  * @pos: first block of the part, in the group; moved to where the next call goes on
  * @end: behind the last one
  * @bytes: what was unmapped is added
  *
  * Context: sleeps; write access to the mount is held, no handle and no cluster lock.
- * Return: 0, -EOPNOTSUPP if the device takes no UNMAP, or an error.
+ * Return: 0, -EOPNOTSUPP if the device takes no UNMAP, -EAGAIN if the group is not held and was
+ * not to be taken, or an error.
  */
 static int sffs_reclaim_some(struct sffs_reclaim *r, u32 *pos, u32 end, u64 *bytes)
 {
@@ -479,7 +494,7 @@ static int sffs_reclaim_some(struct sffs_reclaim *r, u32 *pos, u32 end, u64 *byt
 	sffs_gate_units(sbi->gate, &r->units);
 	if (!r->units.max)
 		return -EOPNOTSUPP;
-	err = sffs_group_load(g) ?: sffs_lock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	err = sffs_reclaim_use(r);
 	if (err)
 		return err;
 	atomic_inc(&sbi->reclaiming);
@@ -594,6 +609,18 @@ void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end)
 	spin_unlock(&sbi->free_lock);
 }
 
+/**
+ * sffs_reclaim_got() - a group came from another host, which may have left something to give back
+ * @g: the group, its mutex held, with its counts
+ *
+ * Context: does not sleep.
+ */
+void sffs_reclaim_got(struct sffs_group_info *g)
+{
+	if (!g->lock.sbi->local && g->unmapped < g->free)
+		sffs_reclaim_note(g, 0, g->blocks);
+}
+
 /* A part that was not, or not wholly, given back. */
 static void sffs_reclaim_put_back(struct sffs_group_info *g, u32 start, u32 end)
 {
@@ -638,8 +665,10 @@ static u64 sffs_reclaim_part(struct sffs_reclaim *r, u32 rate, u32 start, u32 en
 	/* A unit that begins or ends outside of what was freed. */
 	at = start - min(start, unit - 1);
 	end = min(end + unit - 1, READ_ONCE(r->g->blocks));
+	r->held = !sbi->local;
 	err = sffs_reclaim_some(r, &at, end, &bytes);
-	if (err == -EFSCORRUPTED || err == -EOPNOTSUPP)
+	/* What another host has got is noted there, see sffs_reclaim_got(). */
+	if (err == -EFSCORRUPTED || err == -EOPNOTSUPP || err == -EAGAIN)
 		return SFFS_RECLAIM_REST;
 	if (err || r->scarce) {
 		sffs_reclaim_put_back(r->g, start, end);
@@ -690,8 +719,8 @@ void sffs_reclaim_work(struct work_struct *work)
  * sffs_reclaim_start() - the mount can be written: give back in the background
  * @sbi: the mount
  *
- * The first time, on a mount that is alone, also what earlier ones did not come to. Where
- * other hosts work that would take all groups away from them; fstrim does it there.
+ * The first time, on a mount that is alone, also what earlier ones did not come to. A node does
+ * that when it gets a group for other reasons, and works on what it holds only.
  */
 void sffs_reclaim_start(struct sffs_sb_info *sbi)
 {
@@ -718,33 +747,43 @@ void sffs_reclaim_stop(struct sffs_sb_info *sbi)
 	cancel_delayed_work_sync(&sbi->reclaim_work);
 }
 
-/*
- * Change a field of the super block. Context: sleeps; takes its cluster lock. Returns 0 when
- * that is on the disk.
- */
+/* Change a field of the super block, whose lock is held; returns 0 when that is on the disk. */
 static int sffs_reclaim_store(struct sffs_sb_info *sbi, __le32 *field, u32 value)
 {
-	struct sffs_lock *lock = &sbi->fixed[SFFS_FIXED_SUPER];
-	int err = sffs_lock(lock, SFFS_LOCK_EXCLUSIVE), err2;
 	struct sffs_tx tx;
+	int err, err2;
 
-	if (err)
-		return err;
 	sffs_tx_init(&tx, sbi->sb);
 	tx.quota_sync = true;
 	err = sffs_tx_start(&tx, 1);
 	if (err)
-		goto unlock;
+		return err;
 	err = sffs_tx_access(&tx, sbi->super_bh);
 	if (!err) {
 		*field = cpu_to_le32(value);
 		sffs_tx_dirty(&tx, sbi->super_bh);
 	}
 	err2 = sffs_tx_stop(&tx);
-	err = err ?: err2 ?: jbd2_journal_force_commit(sbi->journal);
-unlock:
-	sffs_unlock(lock, SFFS_LOCK_EXCLUSIVE);
+	return err ?: err2 ?: jbd2_journal_force_commit(sbi->journal);
+}
+
+/* One task of one host at a time changes the super block. */
+static int sffs_reclaim_begin(struct sffs_sb_info *sbi)
+{
+	int err;
+
+	if (mutex_lock_killable(&sbi->grow_mutex))
+		return -EINTR;
+	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		mutex_unlock(&sbi->grow_mutex);
 	return err;
+}
+
+static void sffs_reclaim_end(struct sffs_sb_info *sbi)
+{
+	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	mutex_unlock(&sbi->grow_mutex);
 }
 
 static struct sffs_super *sffs_reclaim_super(struct sffs_sb_info *sbi)
@@ -763,17 +802,26 @@ static struct sffs_super *sffs_reclaim_super(struct sffs_sb_info *sbi)
 int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	int err;
+	int err = sffs_reclaim_begin(sbi);
 
-	if (mutex_lock_killable(&sbi->grow_mutex))
-		return -EINTR;
+	if (err)
+		return err;
 	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->reclaim_rate, rate);
 	if (!err) {
 		WRITE_ONCE(sbi->reclaim_rate, rate);
 		sffs_reclaim_requeue(sbi, 0);
 	}
-	mutex_unlock(&sbi->grow_mutex);
+	sffs_reclaim_end(sbi);
 	return err;
+}
+
+/* The same setting as another host has made it. Context: does not sleep. */
+void sffs_reclaim_follow(struct sffs_sb_info *sbi, u32 rate)
+{
+	if (rate == READ_ONCE(sbi->reclaim_rate))
+		return;
+	WRITE_ONCE(sbi->reclaim_rate, rate);
+	sffs_reclaim_requeue(sbi, 0);
 }
 
 /**
@@ -787,18 +835,14 @@ int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
  */
 int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
 {
-	struct sffs_lock *lock = &sbi->fixed[SFFS_FIXED_SUPER];
-	int err = sffs_lock(lock, SFFS_LOCK_EXCLUSIVE);
-	u32 crashes;
+	int err = sffs_reclaim_begin(sbi);
 
 	if (err)
 		return err;
-	/* Other hosts have counted, too. */
-	crashes = le32_to_cpu(sffs_reclaim_super(sbi)->crashes) + 1;
-	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, crashes);
+	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, sbi->crashes + 1);
 	if (!err)
-		WRITE_ONCE(sbi->crashes, crashes);
-	sffs_unlock(lock, SFFS_LOCK_EXCLUSIVE);
+		WRITE_ONCE(sbi->crashes, sbi->crashes + 1);
+	sffs_reclaim_end(sbi);
 	return err;
 }
 
@@ -844,9 +888,9 @@ static int sffs_trim_group(struct file *file, struct sffs_reclaim *r, u32 from, 
 			   u64 *bytes)
 {
 	struct sffs_group_info *g = r->g;
-	u32 crashes = READ_ONCE(g->lock.sbi->crashes);
 	bool all = !from && end >= READ_ONCE(g->blocks) && r->min <= 1;
-	int err = sffs_group_load(g);
+	int err = sffs_super_current(g->lock.sbi) ?: sffs_group_load(g);
+	u32 crashes = READ_ONCE(g->lock.sbi->crashes);
 
 	r->doubt = READ_ONCE(g->crashes) != crashes;
 	r->busy = false;

@@ -4,8 +4,8 @@
  *
  * Order of locks, outermost first:
  *
- *   mmap_lock, i_rwsem, cluster lock (rename, directories, inodes, groups),
- *   invalidate_lock, folio lock; jbd2 handle; sffs_inode.tree_sem;
+ *   mmap_lock, i_rwsem, cluster lock (rename, directories, inodes, quota, super block,
+ *   groups), invalidate_lock, folio lock; jbd2 handle; sffs_inode.tree_sem;
  *   sffs_group.mutex; sffs_group.busy_lock
  *
  * A handle starts with no folio locked and with every cluster lock held that it
@@ -286,6 +286,8 @@ void sffs_gate_exit(void);
  * @shared: locks may be given up, so what memory has counts only under them, see cache.c
  * @periods: the last period of a lock
  * @lose: takes locks away, for tests; NULL if it does not, see lose.c
+ * @follow: the super block's lock is wanted back when it is given up
+ * @follow_work: does that
  * @fixed: the fixed locks
  * @quota_wanted: types of quota that mount options name, a bit each
  * @quota: what is kept about users, groups and projects, or NULL
@@ -382,6 +384,8 @@ struct sffs_sb_info {
 	atomic_long_t periods;
 	struct sffs_lose *lose;
 
+	bool follow;
+	struct delayed_work follow_work;
 	struct sffs_lock fixed[4];
 };
 
@@ -879,16 +883,34 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 /* reclaim.c */
 int sffs_trim(struct file *file, struct fstrim_range *range);
 int sffs_reclaim_crashed(struct sffs_sb_info *sbi);
+void sffs_reclaim_got(struct sffs_group_info *g);
 void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end);
 void sffs_reclaim_work(struct work_struct *work);
 void sffs_reclaim_start(struct sffs_sb_info *sbi);
 void sffs_reclaim_stop(struct sffs_sb_info *sbi);
 int sffs_reclaim_set_rate(struct super_block *sb, u32 rate);
+void sffs_reclaim_follow(struct sffs_sb_info *sbi, u32 rate);
 bool sffs_reclaim_wait(struct sffs_sb_info *sbi);
 
 /* ---- Growing, owners of disks, netlink ---- */
 
 int sffs_grow(struct super_block *sb, u64 *blocks);
+
+/* follow.c: what other hosts change in the super block */
+u64 sffs_volume_resize(struct sffs_sb_info *sbi);
+int sffs_super_reload(struct sffs_sb_info *sbi);
+int sffs_super_refresh(struct sffs_sb_info *sbi, bool killable);
+void sffs_follow_work(struct work_struct *work);
+void sffs_follow_lost(struct sffs_sb_info *sbi);
+void sffs_follow_start(struct sffs_sb_info *sbi);
+void sffs_follow_stop(struct sffs_sb_info *sbi);
+
+static inline int sffs_super_current(struct sffs_sb_info *sbi)
+{
+	if (likely(!sffs_cache_stale(&sbi->fixed[SFFS_FIXED_SUPER])))
+		return 0;
+	return sffs_super_refresh(sbi, true);
+}
 
 int sffs_owner_check(struct inode *inode);
 int sffs_owner_get(struct inode *inode, struct sffs_owner_info *info);
@@ -899,6 +921,9 @@ void sffs_netlink_add(struct sffs_sb_info *sbi);
 bool sffs_netlink_del(struct sffs_sb_info *sbi);
 int sffs_netlink_init(void);
 void sffs_netlink_exit(void);
+
+/* super.c */
+bool sffs_same_volume(const struct sffs_super *a, const struct sffs_super *b);
 
 /* ---- The slot: slot.c ---- */
 

@@ -181,7 +181,7 @@ static int sffs_open_volume(struct sffs_sb_info *sbi, dev_t dev, bool write,
  * Is it still the volume that was found first? The heartbeat and the recovery go by what it
  * was then; a growth that was replayed may have changed the rest.
  */
-static bool sffs_same_volume(const struct sffs_super *a, const struct sffs_super *b)
+bool sffs_same_volume(const struct sffs_super *a, const struct sffs_super *b)
 {
 	return !memcmp(a->uuid, b->uuid, sizeof(a->uuid)) && a->slots == b->slots &&
 	       a->sector_shift == b->sector_shift && a->checksum_seed == b->checksum_seed &&
@@ -331,6 +331,9 @@ static void sffs_init_sb(struct super_block *sb, struct sffs_sb_info *sbi)
 	super_set_uuid(sb, raw->uuid, sizeof(raw->uuid));
 	for (i = 0; i < ARRAY_SIZE(sbi->fixed); i++)
 		sffs_lock_init(&sbi->fixed[i], sbi, SFFS_LOCKT_FIXED, i);
+	/* It was read without its lock. */
+	if (!sbi->local)
+		set_bit(SFFS_CACHE_STALE, &sbi->fixed[SFFS_FIXED_SUPER].cache);
 }
 
 static int sffs_set_root(struct super_block *sb, struct fs_context *fc)
@@ -439,6 +442,7 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		return err;
 	sffs_netlink_add(sbi);
+	sffs_follow_start(sbi);
 	if (sbi->journal && !sb_rdonly(sb))
 		sffs_reclaim_start(sbi);
 	return 0;
@@ -541,6 +545,7 @@ static int sffs_get_tree(struct fs_context *fc)
 	INIT_WORK(&sbi->free_work, sffs_free_work);
 	INIT_LIST_HEAD(&sbi->reclaim_groups);
 	INIT_DELAYED_WORK(&sbi->reclaim_work, sffs_reclaim_work);
+	INIT_DELAYED_WORK(&sbi->follow_work, sffs_follow_work);
 	init_waitqueue_head(&sbi->free_wait);
 	sbi->reclaim_pause = jiffies;
 	sffs_reap_init(sbi);
@@ -565,6 +570,8 @@ static void sffs_free_sbi(struct sffs_sb_info *sbi)
 		return;
 	sffs_locks_stop(sbi);
 	sffs_adopt_exit(sbi);
+	/* It was given up while the mount ended. */
+	cancel_delayed_work_sync(&sbi->follow_work);
 	sffs_groups_exit(sbi);
 	sffs_node_leave(sbi);
 	sffs_close_volume(sbi);
@@ -606,6 +613,7 @@ static void sffs_kill_sb(struct super_block *sb)
 
 	if (sbi) {
 		sffs_reclaim_stop(sbi);
+		sffs_follow_stop(sbi);
 		sffs_lose_stop(sbi);
 		sffs_adopt_stop(sb);
 		sffs_reap_stop(sbi);
