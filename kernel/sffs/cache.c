@@ -213,6 +213,8 @@ static int sffs_fill(struct sffs_lock *lock)
 	case SFFS_LOCKT_FIXED:
 		if (lock->number == SFFS_FIXED_SUPER)
 			return sffs_super_reload(lock->sbi);
+		if (lock->number == SFFS_FIXED_QUOTA)
+			return sffs_quota_reload(lock->sbi->sb);
 		break;
 	}
 	return 0;

@@ -235,7 +235,10 @@ static int sffs_quota_read(struct sffs_quota_info *q, int type, u32 id)
 	return err;
 }
 
-/* The quota lock is given up: what the files have may change. */
+/*
+ * The quota lock is given up: what the files have may change. Their blocks are read under it, and
+ * not under their own.
+ */
 void sffs_quota_forget(struct super_block *sb)
 {
 	struct sffs_quota_info *q = SFFS_SB(sb)->quota;
@@ -244,10 +247,55 @@ void sffs_quota_forget(struct super_block *sb)
 
 	if (!q)
 		return;
+	for (i = 0; i < SFFS_QUOTA_TYPES; i++)
+		if (q->file[i])
+			xa_destroy(&SFFS_I(q->file[i])->lock.known);
 	mutex_lock(&q->lock);
 	hash_for_each(q->ids, i, dq, hash)
 		dq->loaded = false;
 	mutex_unlock(&q->lock);
+}
+
+/* Seconds above the soft limit, which the entry of identifier 0 has. The quota lock is held. */
+static int sffs_quota_load_grace(struct sffs_quota_info *q, int type)
+{
+	struct sffs_dquot *dq;
+	int err = sffs_quota_load(q, type, 0);
+
+	if (err)
+		return err;
+	mutex_lock(&q->lock);
+	dq = sffs_dquot_find(q, type, 0);
+	q->block_grace[type] = le64_to_cpu(dq->file.block_time);
+	q->inode_grace[type] = le64_to_cpu(dq->file.inode_time);
+	mutex_unlock(&q->lock);
+	return 0;
+}
+
+/**
+ * sffs_quota_reload() - the quota lock is held again: what have others made of the files?
+ * @sb: the mount
+ *
+ * Return: 0 or an error.
+ */
+int sffs_quota_reload(struct super_block *sb)
+{
+	struct sffs_quota_info *q = SFFS_SB(sb)->quota;
+	int type, err = 0;
+
+	for (type = 0; q && !err && type < SFFS_QUOTA_TYPES; type++) {
+		if (!q->file[type])
+			continue;
+		err = sffs_reload_inode(q->file[type]);
+		/* It is there as long as the volume. */
+		if (err == -ESTALE) {
+			sffs_damage(sb, SFFS_I(q->file[type])->bh->b_blocknr,
+				    "not a quota file any more");
+			err = -EFSCORRUPTED;
+		}
+		err = err ?: sffs_quota_load_grace(q, type);
+	}
+	return err;
 }
 
 /* With a block reserved: make the block of an identifier, in a hole. */
@@ -400,7 +448,7 @@ int sffs_quota_sync(struct super_block *sb)
 	struct sffs_quota_info *q = sbi->quota;
 	int err;
 
-	if (!q)
+	if (!q || !READ_ONCE(q->opened))
 		return 0;
 	mutex_lock(&q->sync);
 	err = sffs_lock(&sbi->fixed[SFFS_FIXED_QUOTA], SFFS_LOCK_EXCLUSIVE);
@@ -589,15 +637,8 @@ int sffs_quota_get(struct sffs_quota_info *q, int type, u32 id, struct sffs_quot
 	return 0;
 }
 
-/**
- * sffs_quota_next() - find the next identifier that has an entry in the file
- * @q: the mount's quota
- * @type: SFFS_QUOTA_*
- * @id: from here on; set to what was found
- *
- * Return: 0, -ENOENT, or an error.
- */
-int sffs_quota_next(struct sffs_quota_info *q, int type, u32 *id)
+/* With the quota lock held. */
+static int sffs_quota_search(struct sffs_quota_info *q, int type, u32 *id)
 {
 	static const struct sffs_quota none;
 	u64 at = *id;
@@ -631,6 +672,26 @@ int sffs_quota_next(struct sffs_quota_info *q, int type, u32 *id)
 			return -EINTR;
 	}
 	return -ENOENT;
+}
+
+/**
+ * sffs_quota_next() - find the next identifier that has an entry in the file
+ * @q: the mount's quota
+ * @type: SFFS_QUOTA_*
+ * @id: from here on; set to what was found
+ *
+ * Return: 0, -ENOENT, or an error.
+ */
+int sffs_quota_next(struct sffs_quota_info *q, int type, u32 *id)
+{
+	struct sffs_lock *lock = &q->sbi->fixed[SFFS_FIXED_QUOTA];
+	int err = sffs_lock(lock, SFFS_LOCK_SHARED);
+
+	if (err)
+		return err;
+	err = sffs_quota_search(q, type, id);
+	sffs_unlock(lock, SFFS_LOCK_SHARED);
+	return err;
 }
 
 /* ---- Mount and unmount ---- */
@@ -739,34 +800,51 @@ int sffs_quota_recover(struct super_block *sb, u32 slot)
 	return err == -ENOSPC ? 0 : err;
 }
 
-static int sffs_quota_open_files(struct sffs_quota_info *q, const struct sffs_super *raw)
+static int sffs_quota_open_file(struct sffs_quota_info *q, int type, u64 ino)
 {
 	struct super_block *sb = q->sbi->sb;
-	int type, err;
+	struct inode *file = sffs_iget(sb, ino);
 
-	for (type = 0; type < SFFS_QUOTA_TYPES; type++) {
-		u64 ino = le64_to_cpu(raw->quota_ino[type]);
-		struct inode *file;
-
-		if (!ino)
-			continue;
-		file = sffs_iget(sb, ino);
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-		q->file[type] = file;
-		if (!S_ISREG(file->i_mode) || sffs_format(file) != SFFS_FMT_EXTENTS ||
-		    !(SFFS_I(file)->flags & SFFS_INODE_SYSTEM)) {
-			sffs_damage(sb, SFFS_I(file)->bh->b_blocknr, "not a quota file");
-			return -EFSCORRUPTED;
-		}
-		err = sffs_quota_load(q, type, 0);
-		if (err)
-			return err;
-		mutex_lock(&q->lock);
-		q->block_grace[type] = le64_to_cpu(sffs_dquot_find(q, type, 0)->file.block_time);
-		q->inode_grace[type] = le64_to_cpu(sffs_dquot_find(q, type, 0)->file.inode_time);
-		mutex_unlock(&q->lock);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (!S_ISREG(file->i_mode) || sffs_format(file) != SFFS_FMT_EXTENTS ||
+	    !(SFFS_I(file)->flags & SFFS_INODE_SYSTEM)) {
+		sffs_damage(sb, SFFS_I(file)->bh->b_blocknr, "not a quota file");
+		iput(file);
+		return -EFSCORRUPTED;
 	}
+	q->file[type] = file;
+	return 0;
+}
+
+/**
+ * sffs_quota_open() - begin to use the quota files, if the volume has them
+ * @sb: the mount; no slot is being recovered, for what it holds is waited for
+ *
+ * Return: 0 or an error; then sffs_quota_stop() is to be called.
+ */
+int sffs_quota_open(struct super_block *sb)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	const struct sffs_super *raw = (struct sffs_super *)sbi->super_bh->b_data;
+	struct sffs_lock *lock = &sbi->fixed[SFFS_FIXED_QUOTA];
+	struct sffs_quota_info *q = sbi->quota;
+	int type, err = 0;
+
+	if (!q || q->opened)
+		return 0;
+	for (type = 0; !err && type < SFFS_QUOTA_TYPES; type++)
+		if (q->kept & BIT(type))
+			err = sffs_quota_open_file(q, type, le64_to_cpu(raw->quota_ino[type]));
+	err = err ?: sffs_lock(lock, SFFS_LOCK_SHARED);
+	if (err)
+		return err;
+	err = sffs_quota_reload(sb);
+	sffs_unlock(lock, SFFS_LOCK_SHARED);
+	if (err)
+		return err;
+	WRITE_ONCE(q->opened, true);
+	queue_delayed_work(system_unbound_wq, &q->work, SFFS_QUOTA_SYNC_SECS * HZ);
 	return 0;
 }
 
@@ -774,7 +852,8 @@ static int sffs_quota_open_files(struct sffs_quota_info *q, const struct sffs_su
  * sffs_quota_start() - begin to keep quota, if the volume has it
  * @sb: the mount, its journal running, before anything else changes inodes
  *
- * Context: waits for no cluster lock; sffs_quota_open() follows when the dead have none.
+ * What changes is noted in the slot's table; that takes no cluster lock. The quota files are
+ * left alone until sffs_quota_open().
  */
 int sffs_quota_start(struct super_block *sb)
 {
@@ -812,25 +891,6 @@ int sffs_quota_start(struct super_block *sb)
 	return err;
 }
 
-/**
- * sffs_quota_open() - open the quota files, and begin to move changes into them
- * @sb: the mount, after sffs_quota_start()
- */
-int sffs_quota_open(struct super_block *sb)
-{
-	struct sffs_quota_info *q = SFFS_SB(sb)->quota;
-	int err;
-
-	if (!q || q->opened)
-		return 0;
-	err = sffs_quota_open_files(q, (struct sffs_super *)SFFS_SB(sb)->super_bh->b_data);
-	if (err)
-		return err;
-	q->opened = true;
-	queue_delayed_work(system_unbound_wq, &q->work, SFFS_QUOTA_SYNC_SECS * HZ);
-	return 0;
-}
-
 /* The mount options have changed. */
 void sffs_quota_enforce(struct super_block *sb)
 {
@@ -853,6 +913,8 @@ void sffs_quota_stop(struct super_block *sb)
 	cancel_delayed_work_sync(&q->work);
 	if (q->opened && !sffs_is_shutdown(q->sbi))
 		sffs_quota_sync(sb);
+	/* Whoever gives the quota lock up just now still works for the files. */
+	sffs_lock_exit(&q->sbi->fixed[SFFS_FIXED_QUOTA]);
 	SFFS_SB(sb)->quota = NULL;
 	for (i = 0; i < SFFS_QUOTA_TYPES; i++)
 		iput(q->file[i]);

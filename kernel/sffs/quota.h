@@ -38,8 +38,8 @@ struct sffs_dquot {
  * @sbi: the mount
  * @lock: covers the identifiers and the table of changes; taken in handles
  * @sync: one task at a time moves changes; taken before the quota lock
- * @file: the quota files, NULL for a type that is not kept
- * @kept: types that are, a bit each
+ * @kept: types that are counted, a bit each
+ * @file: the quota files, NULL for a type that is not kept, and before sffs_quota_open()
  * @opened: @file is there
  * @enforced: types whose limits count, a bit each
  * @block_grace: seconds above the soft limit, by type; 0: the default
@@ -55,8 +55,8 @@ struct sffs_quota_info {
 	struct sffs_sb_info *sbi;
 	struct mutex lock;	/* see above */
 	struct mutex sync;	/* see above */
-	struct inode *file[SFFS_QUOTA_TYPES];
 	unsigned int kept;
+	struct inode *file[SFFS_QUOTA_TYPES];
 	bool opened;
 	unsigned int enforced;
 	u32 block_grace[SFFS_QUOTA_TYPES];

@@ -838,6 +838,7 @@ extern const struct quotactl_ops sffs_quotactl_ops;
 #define SFFS_QUOTA_CREDITS	16
 int sffs_quota_start(struct super_block *sb);
 int sffs_quota_open(struct super_block *sb);
+int sffs_quota_reload(struct super_block *sb);
 int sffs_quota_recover(struct super_block *sb, u32 slot);
 void sffs_quota_stop(struct super_block *sb);
 void sffs_quota_forget(struct super_block *sb);
