@@ -66,7 +66,7 @@ int sffs_dentry_check(struct inode *dir, struct dentry *dentry)
 	return err;
 }
 
-/* Attributes are looked at by who walks a path without any lock, so they are refreshed here. */
+/* Attributes are looked at by who walks a path without any lock, so they are refreshed before. */
 static int sffs_refresh_attributes(struct inode *inode)
 {
 	struct sffs_lock *lock = &SFFS_I(inode)->lock;
@@ -128,6 +128,27 @@ static int sffs_d_revalidate(struct dentry *dentry, unsigned int flags)
 	if (err == -ESTALE)
 		return 0;
 	return err ?: 1;
+}
+
+/**
+ * sffs_permission() - may a task do that to an inode?
+ * @idmap: of the mount
+ * @inode: the inode
+ * @mask: MAY_*
+ *
+ * Where a walk begins (the root, a working folder, an open one) no name was looked up.
+ *
+ * Return: 0; -ECHILD if that cannot be told without sleeping; or an error.
+ */
+int sffs_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	if (unlikely(sffs_cache_stale(&SFFS_I(inode)->lock))) {
+		int err = mask & MAY_NOT_BLOCK ? -ECHILD : sffs_refresh_attributes(inode);
+
+		if (err)
+			return err;
+	}
+	return generic_permission(idmap, inode, mask);
 }
 
 const struct dentry_operations sffs_dentry_ops = {

@@ -564,6 +564,7 @@ const struct file_operations sffs_file_fops = {
 };
 
 const struct inode_operations sffs_file_iops = {
+	.permission	= sffs_permission,
 	.setattr	= sffs_setattr,
 	.getattr	= sffs_getattr,
 	.listxattr	= sffs_listxattr,

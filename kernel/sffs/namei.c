@@ -853,6 +853,7 @@ free:
 }
 
 const struct inode_operations sffs_dir_iops = {
+	.permission	= sffs_permission,
 	.lookup		= sffs_lookup,
 	.create		= sffs_create,
 	.link		= sffs_link,
@@ -872,6 +873,7 @@ const struct inode_operations sffs_dir_iops = {
 };
 
 const struct inode_operations sffs_special_iops = {
+	.permission	= sffs_permission,
 	.setattr	= sffs_setattr,
 	.getattr	= sffs_getattr,
 	.listxattr	= sffs_listxattr,

@@ -138,6 +138,7 @@ void sffs_lose_init(struct dentry *folder);
 extern const struct dentry_operations sffs_dentry_ops;
 void sffs_dentry_true(struct dentry *dentry, struct inode *dir);
 int sffs_dentry_check(struct inode *dir, struct dentry *dentry);
+int sffs_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
 
 /* Must sffs_cache_fill() look at it before what is cached may be believed? */
 static inline bool sffs_cache_stale(const struct sffs_lock *lock)
@@ -543,6 +544,22 @@ void sffs_adopt_exit(struct sffs_sb_info *sbi);
 /* ---- Allocation groups: group.c, alloc.c ---- */
 
 /**
+ * struct sffs_group_seen - the counts of a group when they were last asked for
+ * @at: in jiffies, when they were read without the group's lock; 0: with it, or never
+ * @free: free blocks
+ * @unmapped: those of them that the array does not back
+ * @free_inodes: free inodes
+ * @chunks: of inodes
+ */
+struct sffs_group_seen {
+	unsigned long at;
+	u32 free;
+	u32 unmapped;
+	u32 free_inodes;
+	u32 chunks;
+};
+
+/**
  * struct sffs_group_info - an allocation group in memory
  * @lock: its cluster lock
  * @mutex: covers the group's blocks and the counts, between tasks of this node
@@ -552,6 +569,7 @@ void sffs_adopt_exit(struct sffs_sb_info *sbi);
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
  * @longest: a hint: when the whole group was last searched, no free run was longer
+ * @seen: for who only wants to know; under @mutex
  * @crashes: of the mount, when `unmapped` was right: see reclaim.c; under @mutex
  * @reclaim_entry: in sffs_sb_info.reclaim_groups, or empty; under free_lock like the next two
  * @reclaim_start: first block that may be to be given back
@@ -574,6 +592,7 @@ struct sffs_group_info {
 	u32 reserved_inodes;
 	u32 hint;
 	u32 longest;
+	struct sffs_group_seen seen;
 	u32 crashes;
 	struct list_head reclaim_entry;
 	u32 reclaim_start;
