@@ -10,66 +10,13 @@ cd "$(dirname "$0")" || exit 1
 . ./tap.sh
 # shellcheck source=selftests/sffs/two_hosts.sh
 . ./two_hosts.sh
+# shellcheck source=selftests/sffs/iscsi.sh
+. ./iscsi.sh
 
 lease=3			# s
 a=/run/sffs-a b=/run/sffs-b
 mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
-core=/sys/kernel/config/target/core/fileio_0/lun
-keys=$core/pr/res_pr_registered_i_pts
-iqn=iqn.2026-11.asv.test
-disk_a='' disk_b=''
-
-# disk INITIATOR: of its session
-disk()
-{
-	local session dir
-	for session in /sys/class/iscsi_session/*; do
-		[ "$(< "$session/initiatorname")" = "$iqn:$1" ] || continue
-		for dir in "$session"/device/target*/*:0/block/*; do
-			[ ! -e "$dir" ] || echo "/dev/${dir##*/}"
-		done
-	done 2> /dev/null
-}
-
-login()
-{
-	iscsistart -i "$iqn:$1" -t "$iqn:lun" -g 1 -a "$2" -p 3260
-}
-
-target()
-{
-	local group=/sys/kernel/config/target/iscsi/$iqn:lun/tpgt_1
-
-	modprobe -a configfs target_core_mod target_core_file iscsi_target_mod iscsi_tcp sd_mod ||
-		return
-	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config || return
-	ip link set lo up
-	# Where it keeps the keys of APTPL.
-	mkdir -p /etc/target/pr /var/target/pr $a $b $core || return
-	truncate -s 64M "$work/lun"
-	echo "fd_dev_name=$work/lun,fd_dev_size=67108864" > $core/control &&
-		echo 1 > $core/enable && echo 1 > $core/attrib/emulate_write_cache &&
-		mkdir -p "$group/lun/lun_0" && ln -s $core "$group/lun/lun_0/lun" &&
-		mkdir "$group/np/0.0.0.0:3260" || return
-	echo 0 > "$group/attrib/authentication"
-	echo 1 > "$group/attrib/generate_node_acls"
-	echo 0 > "$group/attrib/demo_mode_write_protect"
-	echo 1 > "$group/attrib/cache_dynamic_acls"
-	echo 1 > "$group/enable"
-}
-
-setup()
-{
-	local end=$((SECONDS + 60))
-
-	modprobe sffs && target && login a 127.0.0.1 && login b 127.0.0.2 || return
-	while [ $SECONDS -lt $end ]; do
-		disk_a=$(disk a) disk_b=$(disk b)
-		[ ! -b "$disk_a" ] || [ ! -b "$disk_b" ] || return 0
-		pause 0.1
-	done
-	return 1
-}
+mkdir -p $a $b
 
 # The last MiBs of the LUN are not the volume's.
 fresh()
@@ -178,7 +125,7 @@ if ! command -v iscsistart > /dev/null; then
 	skip 'fencing' 'no iscsistart (open-iscsi)'
 	finish
 fi
-if ! setup > "$work/setup" 2>&1; then
+if ! luns 64 > "$work/setup" 2>&1; then
 	sed 's/^/# /' "$work/setup"
 	ktap_test_fail 'setup'
 	finish
