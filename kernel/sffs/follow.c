@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What other hosts change in the super block: how long the volume is, how fast freed space goes
- * back to the array, and how many hosts crashed.
+ * Changes of the super block, by other hosts and by this one: how long the volume is, how fast
+ * freed space goes back to the array, and how many hosts crashed.
  *
  * A node holds the super block's lock shared from its mount on. Who changes something asks for
  * the lock, so each node loses it before the change, wants it back at once (@follow_work), and
@@ -22,9 +22,9 @@
 /* To the next look whether this host has noticed that the device is larger. */
 #define SFFS_FOLLOW_RETRY	(5 * HZ)
 
-static const struct sffs_super *sffs_super_now(const struct sffs_sb_info *sbi)
+static struct sffs_super *sffs_super_now(const struct sffs_sb_info *sbi)
 {
-	return (const struct sffs_super *)sbi->super_bh->b_data;
+	return (struct sffs_super *)sbi->super_bh->b_data;
 }
 
 /**
@@ -199,4 +199,89 @@ void sffs_follow_stop(struct sffs_sb_info *sbi)
 {
 	WRITE_ONCE(sbi->follow, false);
 	cancel_delayed_work_sync(&sbi->follow_work);
+}
+
+/* ---- Changing it; grow.c does so, too ---- */
+
+/* Change a field of the super block, whose lock is held; returns 0 when that is on the disk. */
+static int sffs_super_store(struct sffs_sb_info *sbi, __le32 *field, u32 value)
+{
+	struct sffs_tx tx;
+	int err, err2;
+
+	sffs_tx_init(&tx, sbi->sb);
+	tx.quota_sync = true;
+	err = sffs_tx_start(&tx, 1);
+	if (err)
+		return err;
+	err = sffs_tx_access(&tx, sbi->super_bh);
+	if (!err) {
+		*field = cpu_to_le32(value);
+		sffs_tx_dirty(&tx, sbi->super_bh);
+	}
+	err2 = sffs_tx_stop(&tx);
+	return err ?: err2 ?: jbd2_journal_force_commit(sbi->journal);
+}
+
+/* One task of one host at a time changes the super block. */
+static int sffs_super_begin(struct sffs_sb_info *sbi)
+{
+	int err;
+
+	if (mutex_lock_killable(&sbi->grow_mutex))
+		return -EINTR;
+	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		mutex_unlock(&sbi->grow_mutex);
+	return err;
+}
+
+static void sffs_super_end(struct sffs_sb_info *sbi)
+{
+	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	mutex_unlock(&sbi->grow_mutex);
+}
+
+/**
+ * sffs_reclaim_set_rate() - change how fast freed space is given back
+ * @sb: the mount, with write access
+ * @rate: kB/s, or SFFS_RECLAIM_*
+ *
+ * Context: sleeps; takes the super block's cluster lock.
+ * Return: 0 when the setting is on the disk, or an error.
+ */
+int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
+{
+	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	int err = sffs_super_begin(sbi);
+
+	if (err)
+		return err;
+	err = sffs_super_store(sbi, &sffs_super_now(sbi)->reclaim_rate, rate);
+	if (!err)
+		sffs_reclaim_follow(sbi, rate);
+	sffs_super_end(sbi);
+	return err;
+}
+
+/**
+ * sffs_reclaim_crashed() - a host's slot is being recovered: what `unmapped` says is in doubt
+ * @sbi: the mount, with its journal
+ *
+ * The own slot may be set free only after this.
+ *
+ * Context: sleeps; takes the super block's cluster lock.
+ * Return: 0 when it is on the disk, or an error.
+ */
+int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
+{
+	int err = sffs_super_begin(sbi);
+
+	if (err)
+		return err;
+	err = sffs_super_store(sbi, &sffs_super_now(sbi)->crashes, sbi->crashes + 1);
+	if (!err)
+		WRITE_ONCE(sbi->crashes, sbi->crashes + 1);
+	sffs_super_end(sbi);
+	return err;
 }

@@ -6,6 +6,9 @@
  * transaction makes the last group as long as it can be and changes the super block and
  * its backups; the commit flushes the device before it counts. So after a crash the
  * volume has its old size or its new one, and can be grown again.
+ *
+ * While that is done other hosts wait for each inode that they are newly granted, see
+ * follow.c. So it is done in steps.
  */
 #include <linux/sched/signal.h>
 
@@ -19,18 +22,22 @@
 /* Super block, 22 backups at most, a group's header, and what follows. */
 #define SFFS_GROW_CREDITS	(2 + 22 + SFFS_GROW_BITMAPS)
 #define SFFS_GROW_BITMAPS	8
+/* Groups that are made in one step at most. */
+#define SFFS_GROW_STEP		512U
 
 /**
  * struct sffs_growth - a growth under way
  * @sbi: the mount
- * @blocks: what the volume will have
+ * @blocks: what the volume will have after this step
  * @groups: likewise
+ * @more: there will be another step
  * @half: a block was changed, so it must be all of them
  */
 struct sffs_growth {
 	struct sffs_sb_info *sbi;
 	u64 blocks;
 	u32 groups;
+	bool more;
 	bool half;
 };
 
@@ -47,6 +54,8 @@ static int sffs_growth_plan(struct sffs_growth *gr, u64 want)
 	struct sffs_sb_info *sbi = gr->sbi;
 	u64 device = sffs_volume_resize(sbi), room, groups;
 
+	gr->more = false;
+	gr->half = false;
 	if (want && want < sbi->blocks)
 		return -EINVAL;
 	if (want > device)
@@ -61,6 +70,11 @@ static int sffs_growth_plan(struct sffs_growth *gr, u64 want)
 	if (groups >= U32_MAX)
 		return -EFBIG;
 	gr->groups = max_t(u32, groups, sbi->nr_groups);
+	gr->more = gr->groups - sbi->nr_groups > SFFS_GROW_STEP;
+	if (gr->more) {
+		gr->groups = sbi->nr_groups + SFFS_GROW_STEP;
+		gr->blocks = sbi->first_group_block + ((u64)gr->groups << sbi->group_shift);
+	}
 	return 0;
 }
 
@@ -246,6 +260,31 @@ static int sffs_growth_commit(struct sffs_growth *gr)
 	return err ?: err2;
 }
 
+static int sffs_grow_step(struct sffs_growth *gr, u64 want)
+{
+	struct sffs_sb_info *sbi = gr->sbi;
+	u32 last;
+	int err;
+
+	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	if (err)
+		return err;
+	err = sffs_growth_plan(gr, want);
+	if (err || gr->blocks == sbi->blocks)
+		goto unlock;
+	err = sffs_groups_add(sbi, gr->groups, gr->blocks) ?: sffs_growth_write(gr) ?:
+	      sffs_growth_commit(gr);
+	if (err)
+		goto unlock;
+	last = sbi->nr_groups - 1;
+	sffs_groups_publish(sbi, gr->groups, gr->blocks);
+	sffs_reclaim_note(sffs_group(sbi, last), 0, sffs_group(sbi, last)->blocks);
+	err = jbd2_journal_force_commit(sbi->journal);
+unlock:
+	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
+	return err;
+}
+
 /**
  * sffs_grow() - make a mounted volume larger
  * @sb: the mount, with write access
@@ -259,33 +298,20 @@ int sffs_grow(struct super_block *sb, u64 *blocks)
 {
 	struct sffs_growth gr = { .sbi = SFFS_SB(sb) };
 	struct sffs_sb_info *sbi = gr.sbi;
-	u32 last;
+	u64 before;
 	int err;
 
 	if (mutex_lock_killable(&sbi->grow_mutex))
 		return -EINTR;
-	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
-	if (err)
-		goto unlock_mutex;
-	err = sffs_growth_plan(&gr, *blocks);
-	if (err || gr.blocks == sbi->blocks)
-		goto unlock;
-	err = sffs_groups_add(sbi, gr.groups, gr.blocks) ?: sffs_growth_write(&gr) ?:
-	      sffs_growth_commit(&gr);
-	if (err)
-		goto unlock;
-	last = sbi->nr_groups - 1;
-	sffs_groups_publish(sbi, gr.groups, gr.blocks);
-	sffs_reclaim_note(sffs_group(sbi, last), 0, sffs_group(sbi, last)->blocks);
-	err = jbd2_journal_force_commit(sbi->journal);
-	if (err)
-		goto unlock;
-	pr_info("%s: grown to %llu blocks\n", sb->s_id, gr.blocks);
-	sffs_event(sb, SFFS_EVENT_GROWN, gr.blocks, "grown");
-unlock:
-	*blocks = sbi->blocks;
-	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
-unlock_mutex:
+	before = READ_ONCE(sbi->blocks);
+	do {
+		err = fatal_signal_pending(current) ? -EINTR : sffs_grow_step(&gr, *blocks);
+	} while (!err && gr.more);
+	*blocks = READ_ONCE(sbi->blocks);
 	mutex_unlock(&sbi->grow_mutex);
+	if (*blocks > before) {
+		pr_info("%s: grown to %llu blocks\n", sb->s_id, *blocks);
+		sffs_event(sb, SFFS_EVENT_GROWN, *blocks, "grown");
+	}
 	return err;
 }

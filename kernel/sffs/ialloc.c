@@ -558,12 +558,17 @@ unlock:
  */
 int sffs_check_ino(struct super_block *sb, u64 ino)
 {
-	u64 chunk = sffs_ino_chunk(ino);
-	struct sffs_group_info *g = sffs_group_of(SFFS_SB(sb), chunk);
 	struct buffer_head *bh, *map;
+	u64 chunk = sffs_ino_chunk(ino);
+	struct sffs_group_info *g;
 	u32 start;
 	int err;
 
+	/* It may be where another host has made the volume longer. */
+	err = sffs_super_current(SFFS_SB(sb));
+	if (err)
+		return err;
+	g = sffs_group_of(SFFS_SB(sb), chunk);
 	if (!g)
 		return -ESTALE;
 	err = sffs_group_load(g);

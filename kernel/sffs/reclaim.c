@@ -747,103 +747,13 @@ void sffs_reclaim_stop(struct sffs_sb_info *sbi)
 	cancel_delayed_work_sync(&sbi->reclaim_work);
 }
 
-/* Change a field of the super block, whose lock is held; returns 0 when that is on the disk. */
-static int sffs_reclaim_store(struct sffs_sb_info *sbi, __le32 *field, u32 value)
-{
-	struct sffs_tx tx;
-	int err, err2;
-
-	sffs_tx_init(&tx, sbi->sb);
-	tx.quota_sync = true;
-	err = sffs_tx_start(&tx, 1);
-	if (err)
-		return err;
-	err = sffs_tx_access(&tx, sbi->super_bh);
-	if (!err) {
-		*field = cpu_to_le32(value);
-		sffs_tx_dirty(&tx, sbi->super_bh);
-	}
-	err2 = sffs_tx_stop(&tx);
-	return err ?: err2 ?: jbd2_journal_force_commit(sbi->journal);
-}
-
-/* One task of one host at a time changes the super block. */
-static int sffs_reclaim_begin(struct sffs_sb_info *sbi)
-{
-	int err;
-
-	if (mutex_lock_killable(&sbi->grow_mutex))
-		return -EINTR;
-	err = sffs_lock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
-	if (err)
-		mutex_unlock(&sbi->grow_mutex);
-	return err;
-}
-
-static void sffs_reclaim_end(struct sffs_sb_info *sbi)
-{
-	sffs_unlock(&sbi->fixed[SFFS_FIXED_SUPER], SFFS_LOCK_EXCLUSIVE);
-	mutex_unlock(&sbi->grow_mutex);
-}
-
-static struct sffs_super *sffs_reclaim_super(struct sffs_sb_info *sbi)
-{
-	return (struct sffs_super *)sbi->super_bh->b_data;
-}
-
-/**
- * sffs_reclaim_set_rate() - change how fast freed space is given back
- * @sb: the mount, with write access
- * @rate: kB/s, or SFFS_RECLAIM_*
- *
- * Context: sleeps; takes the super block's cluster lock.
- * Return: 0 when the setting is on the disk, or an error.
- */
-int sffs_reclaim_set_rate(struct super_block *sb, u32 rate)
-{
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	int err = sffs_reclaim_begin(sbi);
-
-	if (err)
-		return err;
-	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->reclaim_rate, rate);
-	if (!err) {
-		WRITE_ONCE(sbi->reclaim_rate, rate);
-		sffs_reclaim_requeue(sbi, 0);
-	}
-	sffs_reclaim_end(sbi);
-	return err;
-}
-
-/* The same setting as another host has made it. Context: does not sleep. */
+/* From now on freed space is given back at that rate. Context: does not sleep. */
 void sffs_reclaim_follow(struct sffs_sb_info *sbi, u32 rate)
 {
 	if (rate == READ_ONCE(sbi->reclaim_rate))
 		return;
 	WRITE_ONCE(sbi->reclaim_rate, rate);
 	sffs_reclaim_requeue(sbi, 0);
-}
-
-/**
- * sffs_reclaim_crashed() - a host's slot is being recovered: what `unmapped` says is in doubt
- * @sbi: the mount, with its journal
- *
- * The own slot may be set free only after this.
- *
- * Context: sleeps; takes the super block's cluster lock.
- * Return: 0 when it is on the disk, or an error.
- */
-int sffs_reclaim_crashed(struct sffs_sb_info *sbi)
-{
-	int err = sffs_reclaim_begin(sbi);
-
-	if (err)
-		return err;
-	err = sffs_reclaim_store(sbi, &sffs_reclaim_super(sbi)->crashes, sbi->crashes + 1);
-	if (!err)
-		WRITE_ONCE(sbi->crashes, sbi->crashes + 1);
-	sffs_reclaim_end(sbi);
-	return err;
 }
 
 /* ---- fstrim ---- */

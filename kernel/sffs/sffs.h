@@ -902,13 +902,11 @@ int sffs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fil
 
 /* reclaim.c */
 int sffs_trim(struct file *file, struct fstrim_range *range);
-int sffs_reclaim_crashed(struct sffs_sb_info *sbi);
 void sffs_reclaim_got(struct sffs_group_info *g);
 void sffs_reclaim_note(struct sffs_group_info *g, u32 start, u32 end);
 void sffs_reclaim_work(struct work_struct *work);
 void sffs_reclaim_start(struct sffs_sb_info *sbi);
 void sffs_reclaim_stop(struct sffs_sb_info *sbi);
-int sffs_reclaim_set_rate(struct super_block *sb, u32 rate);
 void sffs_reclaim_follow(struct sffs_sb_info *sbi, u32 rate);
 bool sffs_reclaim_wait(struct sffs_sb_info *sbi);
 
@@ -916,7 +914,9 @@ bool sffs_reclaim_wait(struct sffs_sb_info *sbi);
 
 int sffs_grow(struct super_block *sb, u64 *blocks);
 
-/* follow.c: what other hosts change in the super block */
+/* follow.c: changes of the super block */
+int sffs_reclaim_set_rate(struct super_block *sb, u32 rate);
+int sffs_reclaim_crashed(struct sffs_sb_info *sbi);
 u64 sffs_volume_resize(struct sffs_sb_info *sbi);
 int sffs_super_reload(struct sffs_sb_info *sbi);
 int sffs_super_refresh(struct sffs_sb_info *sbi, bool killable);
