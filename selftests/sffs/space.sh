@@ -143,13 +143,21 @@ used() { ./limits "$1" $user | cut -d' ' -f1; }
 # as_user COMMAND: of the shell, as the user
 as_user() { setpriv --reuid $user --regid $user --clear-groups bash -c "$1"; }
 
+says_limits()
+{
+	local now
+	now=$(./limits "$1" $user) && [ "$now" = "$2" ] && return
+	echo "$1: $now, not $2"
+	return 1
+}
+
 # limited DIR OTHER: what is set on one counts on the other
 limited()
 {
-	chmod 777 $a && ./limits "$1" $user 4096 && [ "$(./limits "$2" $user)" = '0 4096' ] &&
+	chmod 777 $a && ./limits "$1" $user 4096 && says_limits "$2" '0 4096' &&
 		as_user "head -c 3M /dev/zero > $2/three" && sync -f "$2" &&
 		! as_user "head -c 3M /dev/zero > $2/more" &&
-		rm "$2/three" "$2/more" && sync -f "$1" && sync -f "$2" &&
+		rm "$2/three" "$2/more" && until_done says_limits "$2" '0 4096' &&
 		./limits "$1" $user 0
 }
 
@@ -158,10 +166,10 @@ usage()
 {
 	local i
 	./limits $a $user 1000000 || return
-	for i in $(seq 20); do as_user "head -c $((i * 10000)) /dev/zero > $a/a$i"; done &
-	for i in $(seq 20); do as_user "head -c $((i * 10000)) /dev/zero > $b/b$i"; done
+	for i in $(seq 10); do as_user "head -c $((i * 10000)) /dev/zero > $a/a$i"; done &
+	for i in $(seq 10); do as_user "head -c $((i * 10000)) /dev/zero > $b/b$i"; done
 	wait
-	for i in $(seq 5); do
+	for i in 1 2 3; do
 		rm "$a/b$i" "$b/a$i" && ./limits $b $((user + i)) "$i" &&
 			./limits $a $user $((1000000 + i)) || return
 	done
