@@ -254,6 +254,27 @@ int sffs_group_load_urgent(struct sffs_group_info *g)
 	return sffs_group_load_by(g, sffs_lock_urgent);
 }
 
+/* Has this node a group, so that to change it costs nothing to others? */
+bool sffs_group_held(struct sffs_group_info *g)
+{
+	if (!sffs_trylock(&g->lock, SFFS_LOCK_EXCLUSIVE))
+		return false;
+	sffs_unlock(&g->lock, SFFS_LOCK_EXCLUSIVE);
+	return true;
+}
+
+/**
+ * sffs_group_here() - a group of the part of the volume that this node takes space of first
+ * @sbi: the mount
+ * @number: the group where it would be taken if nobody else were there
+ */
+u32 sffs_group_here(struct sffs_sb_info *sbi, u32 number)
+{
+	u32 groups = sffs_nr_groups(sbi);
+
+	return ((u64)number + (u64)groups * sbi->slot / sbi->slots) % groups;
+}
+
 /* The bits of a bitmap block that are free as long as it was never written. */
 void sffs_bitmap_unused(struct sffs_group_info *g, u32 k, u32 *from, u32 *end)
 {

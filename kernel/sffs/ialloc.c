@@ -240,6 +240,18 @@ static struct sffs_group_info *sffs_inode_group(struct inode *dir, umode_t mode)
 	return sffs_group_of(sbi, sffs_ino_chunk(dir->i_ino));
 }
 
+/* Where the directory's group is not this node's, inodes are in one that is. */
+static struct sffs_group_info *sffs_inode_group_here(struct sffs_sb_info *sbi,
+						     struct sffs_group_info *near)
+{
+	struct sffs_group_info *last;
+
+	if (!sbi->shared || sffs_group_held(near))
+		return near;
+	last = sffs_group(sbi, READ_ONCE(sbi->space_group));
+	return sffs_group_held(last) ? last : sffs_group(sbi, sffs_group_here(sbi, near->number));
+}
+
 /* Groups to look through for a free inode before a chunk is made near the directory. */
 #define SFFS_INODE_GROUPS	4U
 
@@ -255,7 +267,7 @@ static struct sffs_group_info *sffs_inode_group(struct inode *dir, umode_t mode)
 int sffs_plan_inode(struct sffs_tx *tx, struct inode *dir, umode_t mode)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(dir->i_sb);
-	struct sffs_group_info *near = sffs_inode_group(dir, mode);
+	struct sffs_group_info *near = sffs_inode_group_here(sbi, sffs_inode_group(dir, mode));
 	u32 groups = sffs_nr_groups(sbi), i, pass, tries = min(SFFS_INODE_GROUPS, groups);
 	int err;
 

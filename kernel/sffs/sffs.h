@@ -651,6 +651,8 @@ void sffs_groups_publish(struct sffs_sb_info *sbi, u32 groups, u64 blocks);
 void sffs_groups_exit(struct sffs_sb_info *sbi);
 int sffs_group_load(struct sffs_group_info *g);
 int sffs_group_load_urgent(struct sffs_group_info *g);
+bool sffs_group_held(struct sffs_group_info *g);
+u32 sffs_group_here(struct sffs_sb_info *sbi, u32 number);
 int sffs_group_reload(struct sffs_group_info *g);
 struct buffer_head *sffs_group_header(struct sffs_group_info *g);
 struct buffer_head *sffs_group_bitmap(struct sffs_group_info *g, struct sffs_group *gh, u32 k,

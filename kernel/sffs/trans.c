@@ -511,7 +511,7 @@ static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tr
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct sffs_group_info *near = sffs_group_of(sbi, goal);
-	u32 first = near ? near->number : 0, groups = sffs_nr_groups(sbi);
+	u32 first = near ? near->number : 0;
 	int err;
 
 	if (!sbi->shared)
@@ -519,7 +519,7 @@ static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tr
 	if (sffs_tx_reserve_held(tx, first, blocks, run) ||
 	    sffs_tx_reserve_held(tx, READ_ONCE(sbi->space_group), blocks, run))
 		return 0;
-	first = ((u64)first + (u64)groups * sbi->slot / sbi->slots) % groups;
+	first = sffs_group_here(sbi, first);
 	err = sffs_tx_reserve_from(tx, first, blocks, tries, run, true);
 	if (err != -ENOSPC || run)
 		return err;
