@@ -14,8 +14,8 @@ a=/run/sffs-a b=/run/sffs-b
 disk_a='' disk_b=''
 mkfs=${ASV_BUILD:+$ASV_BUILD/user/}mkfs.sffs
 fsck=${ASV_BUILD:+$ASV_BUILD/user/}fsck.sffs
-seconds=20
-rounds=20
+seconds=10
+rounds=10
 [ -z "${ASV_LONG:-}" ] || rounds=200 seconds=600
 mkdir -p $a $b
 
