@@ -34,7 +34,7 @@ struct inode *sffs_alloc_inode(struct super_block *sb)
 	si->shift_end = 0;
 	si->shift_by = 0;
 	si->orphan = 0;
-	si->cut_done = false;
+	si->cut_due = false;
 	si->orphan_index = 0;
 	si->orphan_block = 0;
 	si->xattr_block = 0;
@@ -200,7 +200,6 @@ static void sffs_load_inode(struct inode *inode, const struct sffs_inode *di)
 	si->entries = le64_to_cpu(di->entries);
 	si->format = di->format;
 	si->orphan = di->orphan;
-	si->cut_done = false;
 	si->orphan_index = le16_to_cpu(di->orphan_index);
 	si->orphan_block = le64_to_cpu(di->orphan_block);
 	si->xattr_block = le64_to_cpu(di->xattr_block);
@@ -648,17 +647,18 @@ int sffs_set_size(struct inode *inode, loff_t size, bool orphan)
  *
  * One that failed, or was cut short by a crash, has set the size and put the inode into an
  * orphan table; what it did not free must not be read again. A file without links is in a
- * table anyhow, so it is looked at once in each period of its lock.
+ * table anyhow, and may have blocks behind its end that fallocate(2) put there.
  */
 int sffs_finish_cut(struct inode *inode)
 {
 	struct sffs_inode_info *si = SFFS_I(inode);
 	int err;
 
-	if (likely(!si->orphan) || si->cut_done)
+	if (likely(!si->orphan) || (!inode->i_nlink && !si->cut_due))
 		return 0;
 	err = sffs_drop_ahead(inode) ?: sffs_truncate(inode);
-	si->cut_done = !err;
+	if (!err)
+		si->cut_due = false;
 	return err;
 }
 
@@ -674,9 +674,10 @@ static int sffs_shrink(struct inode *inode, loff_t size)
 		err = sffs_set_size(inode, size, true);
 	if (err)
 		return err;
-	SFFS_I(inode)->cut_done = false;
 	truncate_pagecache(inode, size);
-	return sffs_truncate_blocks(inode);
+	err = sffs_truncate_blocks(inode);
+	SFFS_I(inode)->cut_due = err;
+	return err;
 }
 
 /**

@@ -416,7 +416,7 @@ static inline bool sffs_is_shutdown(const struct sffs_sb_info *sbi)
  * @shift_end: behind the last one
  * @shift_by: by how many blocks; 0: none is under way. See falloc.c
  * @orphan: slot + 1 of the orphan table that lists it; 0: none
- * @cut_done: nothing is left behind the end by a truncation; see sffs_finish_cut()
+ * @cut_due: a truncation has failed on this node; see sffs_finish_cut()
  * @xattr_sem: covers the extended attributes
  * @io_list: writeback completions that wait for conversion, under @io_lock
  * @sync_tid: transaction of the last change
@@ -440,7 +440,7 @@ struct sffs_inode_info {
 	u64 shift_end;
 	s64 shift_by;
 	u8 orphan;
-	bool cut_done;
+	bool cut_due;
 	u16 orphan_index;
 	u64 orphan_block;
 	u64 xattr_block;

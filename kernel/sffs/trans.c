@@ -526,10 +526,13 @@ static int sffs_tx_reserve_near(struct sffs_tx *tx, u64 goal, u32 blocks, u32 tr
 	return sffs_tx_reserve_from(tx, first, blocks, tries, run, false);
 }
 
+/* Tenths of a second that what is urgent waits for promises in all. */
+#define SFFS_PROMISE_WAITS	50
+
 /*
  * There is no space: may there be some soon? What was freed is committed, and what is urgent
  * waits for one of the promises that there were to others, which they need not use all of. Who
- * waits here has none. Returns 0, -ENOSPC or an error.
+ * waits here has none. Returns 0; -EAGAIN if that was waited for; -ENOSPC or an error.
  */
 static int sffs_tx_make_space(struct sffs_tx *tx, int promises, int unheld)
 {
@@ -539,7 +542,8 @@ static int sffs_tx_make_space(struct sffs_tx *tx, int promises, int unheld)
 	/* What was busy when it was looked at need not be so any more. */
 	if (err != -ENOSPC || unheld != atomic_read(&sbi->unheld))
 		return err == -ENOSPC ? 0 : err;
-	if (!tx->urgent || !promises || WARN_ON_ONCE(tx->space_group))
+	/* Who has a promise may be waiting for the one that writes quota. */
+	if (!tx->urgent || tx->quota_sync || !promises || WARN_ON_ONCE(tx->space_group))
 		return -ENOSPC;
 	wait_event_timeout(sbi->free_wait, atomic_read(&sbi->promises) < promises, HZ / 10);
 	return -EAGAIN;
@@ -565,7 +569,7 @@ static int sffs_tx_make_space(struct sffs_tx *tx, int promises, int unheld)
 int sffs_tx_reserve_run(struct sffs_tx *tx, u64 goal, u32 blocks, u64 run)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
-	int pass = 0, err, promises, unheld;
+	int pass = 0, waits = 0, err, promises, unheld;
 
 	tx->goal = goal;
 	tx->run = run;
@@ -582,6 +586,8 @@ int sffs_tx_reserve_run(struct sffs_tx *tx, u64 goal, u32 blocks, u64 run)
 			pass++;
 		else if (err != -EAGAIN)
 			return err;
+		else if (++waits > SFFS_PROMISE_WAITS)
+			break;
 	}
 	return -ENOSPC;
 }
