@@ -873,6 +873,7 @@ static bool overlapping(bool quit)
 	unsigned int i;
 
 	begin(1, false);
+	quiet = true;
 	c->waiting[SFFS_LOCK_SHARED] = 2;
 	nodes[1].lock[0].core.waiting[SFFS_LOCK_SHARED] = 1;
 	if (!until(0, SFFS_LS_SHARED) || !until(1, SFFS_LS_SHARED))

@@ -45,11 +45,13 @@ others()
 	ats | grep -cvxF -- "$heartbeat"
 }
 
-# The only ATS of an idle mount, all to one place; more than one of them.
+# The only ATS of an idle mount, all to one place; more than one of them. What a mount begins
+# with is over soon.
 idle()
 {
-	count
 	local end=$((SECONDS + 60))
+	pause 3
+	count
 	while [ "$(ats | wc -l)" -lt 3 ] && [ $SECONDS -lt $end ]; do
 		pause 1
 	done
@@ -84,6 +86,11 @@ use_files()
 		rm $a/dir/y && truncate -s 100K $a/dir/2 && sync -f $a
 }
 
+read_files()
+{
+	find $a -type f -exec cat {} + > "$work/said"
+}
+
 # at_most NR COMMAND...
 at_most()
 {
@@ -93,7 +100,9 @@ at_most()
 	"$@" || return
 	sent=$(others)
 	echo "$sent other ATS, at most $most: $*"
-	[ "$sent" -le "$most" ]
+	[ "$sent" -le "$most" ] && return
+	ats | sort | uniq -c
+	return 1
 }
 
 held()
@@ -119,11 +128,8 @@ first()
 {
 	local nr
 	nr=$(chunks $a)
-	umount $a && mount -t sffs -o nofence "$disk_a" $a || return
-	at_most "$nr" find $a -type f -exec cat {} + > "$work/said"
-	local rc=$?
-	tail -n 1 "$work/said"
-	return $rc
+	umount $a && mount -t sffs -o nofence "$disk_a" $a && idle || return
+	at_most "$nr" read_files
 }
 
 removed()
@@ -147,4 +153,5 @@ else
 	check 'it removes files: at most one ATS for a group' removed
 fi
 umount $a 2> /dev/null
+modprobe -r scsi_debug
 finish

@@ -49,4 +49,5 @@ else
 		pause 0.1
 	done
 fi
+modprobe -r scsi_debug
 finish

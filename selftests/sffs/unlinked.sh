@@ -188,4 +188,5 @@ else
 	cases
 fi
 umount $a $b 2> /dev/null
+modprobe -r scsi_debug
 finish
