@@ -377,18 +377,12 @@ static int sffs_delegate_give(struct sffs_resource *res, struct sffs_res_run *ru
 	return err ?: made;
 }
 
-/* An asker is answered once: it asks again if it still wants it. 1: it is done with. */
-static int sffs_delegate_answer(struct sffs_resource *res, struct sffs_res_run *run)
+/* 1: it is done with. */
+static int sffs_delegate_answer(struct sffs_resource *res, struct sffs_res_run *run,
+				unsigned int slot, u32 incarnation)
 {
-	unsigned int slot;
-	u32 incarnation;
 	int given;
 
-	spin_lock_irq(&res->lock);
-	slot = res->asker - 1;
-	incarnation = res->asker_inc;
-	res->asker = 0;
-	spin_unlock_irq(&res->lock);
 	if (!sffs_delegate_begin_giving(res))
 		return res->told ? 1 : sffs_delegate_name(res, run);
 	given = sffs_delegate_give(res, run, slot, incarnation);
@@ -409,7 +403,9 @@ static int sffs_delegate_answer(struct sffs_resource *res, struct sffs_res_run *
 bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, int *err)
 {
 	struct sffs_resource *chunk = res->chunk;
-	bool wanted, asked, asker;
+	unsigned int asker;
+	bool wanted, asked;
+	u32 asker_inc;
 	int nobody;
 
 	*err = 0;
@@ -418,14 +414,17 @@ bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, in
 	spin_lock_irq(&res->lock);
 	asked = res->asked;
 	res->asked = false;
+	/* Who is not answered now asks again. */
+	asker = res->asker;
+	asker_inc = res->asker_inc;
+	res->asker = 0;
 	wanted = res->core.waiting[SFFS_LOCK_SHARED] || res->core.waiting[SFFS_LOCK_EXCLUSIVE] ||
 		 res->core.last;
 	if (res->core.held) {
 		asked = false;
 		wanted = false;
-		res->asker = 0;
+		asker = 0;
 	}
-	asker = res->asker;
 	spin_unlock_irq(&res->lock);
 	if ((!asked && !asker && !wanted) || !sffs_delegate_hold(chunk))
 		return false;
@@ -435,7 +434,7 @@ bool sffs_delegate_serve(struct sffs_resource *res, struct sffs_res_run *run, in
 	if (nobody > 0 && asked) {
 		*err = sffs_delegate_name(res, run);
 	} else if (nobody > 0 && asker && !wanted) {
-		*err = sffs_delegate_answer(res, run);
+		*err = sffs_delegate_answer(res, run, asker - 1, asker_inc);
 		asked = *err <= 0;
 		*err = min(*err, 0);
 	} else if (nobody > 0) {
