@@ -270,6 +270,7 @@ static bool sffs_delegate_named(struct sffs_resource *res, struct sffs_res_run *
 	if (named) {
 		sffs_ls_adopt(&res->core, news.before);
 		sffs_ls_seen(&res->core, &run->id, &run->rec);
+		res->core.changed = news.held == SFFS_LOCK_EXCLUSIVE;
 		for (mode = 0; mode < ARRAY_SIZE(res->through); mode++) {
 			uses += res->through[mode];
 			res->core.uses[mode] += res->through[mode];

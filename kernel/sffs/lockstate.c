@@ -48,11 +48,20 @@ static void granted(struct sffs_lock_core *c, const struct sffs_lockrec_news *ne
 {
 	c->held = news->held;
 	c->version = news->version;
+	c->changed = false;
 	c->drop = !c->known || news->before != c->left;
 	if (c->drop)
 		c->state = SFFS_LS_ASKING;
 	else
 		c->state = c->held == SFFS_LOCK_EXCLUSIVE ? SFFS_LS_EXCLUSIVE : SFFS_LS_SHARED;
+}
+
+/* The record names this node as holder of shared, at the version of its exclusive grant. */
+static void lowered(struct sffs_lock_core *c)
+{
+	c->held = SFFS_LOCK_SHARED;
+	c->changed = false;
+	c->state = SFFS_LS_SHARED;
 }
 
 /* The node is out of the record, or in it by a later image. */
@@ -123,6 +132,10 @@ static enum sffs_lock_action step_held(struct sffs_lock_core *c, const struct sf
 	/* A file that is open may stay so for days, and be opened again. */
 	if (used && id->type == SFFS_LOCKT_OPEN)
 		c->quit = false;
+	/* Where nothing was changed there is nothing to be written before others share it. */
+	if (used && id->type == SFFS_LOCKT_OPEN && c->held == SFFS_LOCK_EXCLUSIVE && !c->changed &&
+	    c->wanted == SFFS_LOCK_SHARED)
+		return c->fresh ? change(c, CHANGE_DOWNGRADE, SFFS_LOCK_SHARED) : read_record(c);
 	if (!upgrade && !c->quit) {
 		if (c->wanted == SFFS_LOCK_NONE ||
 		    (c->wanted == SFFS_LOCK_SHARED && c->held == SFFS_LOCK_SHARED))
@@ -230,7 +243,9 @@ bool sffs_ls_image(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 		made = sffs_lockrec_leave(id, rec, nonce, new);
 		break;
 	case CHANGE_DOWNGRADE:
-		made = sffs_lockrec_downgrade(id, rec, lvb, nonce, new);
+		made = (c->state == SFFS_LS_RELEASE || !c->changed) &&
+		       sffs_lockrec_downgrade(id, rec, lvb, nonce, new);
+		c->lowering = made;
 		break;
 	default:
 		made = sffs_lockrec_release(id, rec, lvb, nonce, new);
@@ -251,8 +266,7 @@ static bool seen_release(struct sffs_lock_core *c, const struct sffs_lockrec_new
 		return false;
 	if (c->held == SFFS_LOCK_EXCLUSIVE && news->held == SFFS_LOCK_SHARED &&
 	    news->version == c->version) {
-		c->held = SFFS_LOCK_SHARED;
-		c->state = SFFS_LS_SHARED;
+		lowered(c);
 		return true;
 	}
 	given_up(c);
@@ -280,6 +294,7 @@ bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 
 	sffs_lockrec_read(id, rec, &news);
 	c->tried = false;
+	c->lowering = false;
 	c->fresh = true;
 	c->reading = false;
 	c->wanted = news.wanted;
@@ -301,6 +316,9 @@ bool sffs_ls_seen(struct sffs_lock_core *c, const struct sffs_lockrec_id *id,
 		}
 		fallthrough;
 	default:
+		if (tried && c->state == SFFS_LS_EXCLUSIVE && news.held == SFFS_LOCK_SHARED &&
+		    news.version == c->version)
+			lowered(c);
 		return news.held == c->held;
 	}
 }

@@ -60,6 +60,8 @@ enum sffs_lock_action {
  * @upgrade: RELEASE enters the node as a waiter for exclusive
  * @entered: the node is a waiter
  * @drop: held, but caches are to be dropped before its use
+ * @changed: used exclusively since it was granted
+ * @lowering: an image was made that leaves it shared, with its uses
  * @last: wanted exclusively if nobody else uses it, which keeps nobody waiting
  * @known: @left counts
  * @change: what sffs_ls_image() makes
@@ -82,6 +84,8 @@ struct sffs_lock_core {
 	bool upgrade;
 	bool entered;
 	bool drop;
+	bool changed;
+	bool lowering;
 	bool last;
 	bool known;
 	u8 change;
@@ -99,6 +103,11 @@ static inline bool sffs_ls_use(struct sffs_lock_core *c, enum sffs_lock_mode mod
 	if (c->state != SFFS_LS_EXCLUSIVE &&
 	    (c->state != SFFS_LS_SHARED || mode == SFFS_LOCK_EXCLUSIVE))
 		return false;
+	if (mode == SFFS_LOCK_EXCLUSIVE) {
+		if (c->lowering)
+			return false;
+		c->changed = true;
+	}
 	c->uses[mode]++;
 	return true;
 }

@@ -185,7 +185,9 @@ bool sffs_res_used(const struct sffs_resource *res)
 /* Could a use in exclusive mode begin now? Under res->lock. */
 bool sffs_res_usable(struct sffs_resource *res)
 {
-	return res->core.held ? res->core.state == SFFS_LS_EXCLUSIVE : sffs_delegate_usable(res);
+	if (res->core.held)
+		return res->core.state == SFFS_LS_EXCLUSIVE && !res->core.lowering;
+	return sffs_delegate_usable(res);
 }
 
 /* Has the worker found out, without waiting for others, who uses it? */

@@ -136,6 +136,8 @@ nodes lockstate.c 'look at what a delegate gave' 's/^		if (c->look \&\& !c->fres
 nodes lockstate.c 'ask the delegate' 's/sffs_lockrec_delegated(id, rec) ? SFFS_LA_POLL/0 ? SFFS_LA_POLL/'
 nodes lockstate.c 'the last use is not waited for' 's/return !mode || sffs_lockrec_delegated/return sffs_lockrec_delegated/;s/^	bool upgrade = .*$/	bool upgrade = c->held == SFFS_LOCK_SHARED \&\& (c->last || c->waiting[SFFS_LOCK_EXCLUSIVE]);/'
 nodes lockstate.c 'the last use is looked for' 's/^	if ((upgrade || last) \&\&/	if (upgrade \&\&/'
+nodes lockstate.c 'a file that is open can be opened elsewhere' 's/^	if (used \&\& id->type == SFFS_LOCKT_OPEN \&\& c->held .*$/	if (0 \&\&/'
+nodes lockstate.h 'what was changed is written before others share it' 's/^		c->changed = true;$//'
 nodes lockstate.c 'a file that is open is not given up' 's/^	if (used \&\& id->type == SFFS_LOCKT_OPEN)$/	if (0)/'
 nodes lockrec.c 'the delegate alone takes what names nobody' 's/return delegates(id, rec) \&\& !id->delegate;/return false;/'
 nodes lockrec.c 'raise the version for what the delegate did' 's/^		raise_version(new);$/		;/'

@@ -970,6 +970,43 @@ static bool opened_again(void)
 	return !until(0, SFFS_LS_NONE) && sffs_ls_use(c, SFFS_LOCK_SHARED) && !broken;
 }
 
+/*
+ * What a node has to itself is opened there, and elsewhere: the other one gets it beside the
+ * use that goes on, unless it was used exclusively.
+ */
+static bool opened_there(bool changed)
+{
+	struct sffs_lock_core *c = &nodes[0].lock[0].core;
+	bool got;
+
+	begin(1, false);
+	quiet = true;
+	/* Of a record that the delegate has named somebody in already. */
+	for (unsigned int i = 0; i < 2; i++) {
+		nodes[i].lock[0].id.type = SFFS_LOCKT_OPEN;
+		nodes[i].lock[0].id.delegate = true;
+	}
+	c->waiting[SFFS_LOCK_EXCLUSIVE] = 1;
+	if (!until(0, SFFS_LS_EXCLUSIVE))
+		return false;
+	if (changed && sffs_ls_use(c, SFFS_LOCK_EXCLUSIVE))
+		sffs_ls_unuse(c, SFFS_LOCK_EXCLUSIVE);
+	c->waiting[SFFS_LOCK_EXCLUSIVE] = 0;
+	if (!sffs_ls_use(c, SFFS_LOCK_SHARED))
+		return false;
+	nodes[1].lock[0].core.waiting[SFFS_LOCK_SHARED] = 1;
+	until(1, SFFS_LS_SHARED);
+	c->look = true;
+	for (unsigned int i = 0; i < 1000; i++) {
+		nodes[0].lock[0].queued = true;
+		run_worker(&nodes[0], 0);
+	}
+	got = until(1, SFFS_LS_SHARED);
+	return !broken && got != changed &&
+	       c->state == (changed ? SFFS_LS_DRAIN : SFFS_LS_SHARED) &&
+	       c->uses[SFFS_LOCK_SHARED] == 1 && sffs_ls_use(c, SFFS_LOCK_SHARED) != changed;
+}
+
 /* A node was taken for dead while it gave a lock up: it finds that out, in each mode. */
 static bool outlived(enum sffs_lock_mode mode)
 {
@@ -1011,6 +1048,8 @@ int main(void)
 		{ "who comes second to a delegation", two_delegates() },
 		{ "who wants to be the last that uses a lock", last_use() },
 		{ "a file that is open is opened again", opened_again() },
+		{ "a file that is open is opened elsewhere",
+		  opened_there(false) && opened_there(true) },
 		{ "a node that gives a lock up and was taken for dead",
 		  outlived(SFFS_LOCK_SHARED) && outlived(SFFS_LOCK_EXCLUSIVE) },
 	};

@@ -96,6 +96,22 @@ opened_again()
 	exec 5<&- && soon_free
 }
 
+# Its number is another file's by now, which both open for as long as they like.
+number_again()
+{
+	local i ino
+	file "$1" x && cat "$2/x" > "$work/x" && ino=$(stat -c %i "$1/x") &&
+		promptly rm "$1/x" && soon_free && mkdir "$1/more" || return
+	for i in $(seq 130); do
+		echo "$i" > "$1/more/$i" || return
+		[ "$(stat -c %i "$1/more/$i")" != "$ino" ] || break
+	done
+	echo "file $i of inode $ino"
+	[ "$(stat -c %i "$1/more/$i")" = "$ino" ] && exec 5< "$1/more/$i" &&
+		promptly cat "$2/more/$i" && promptly cat "$1/more/$i" && exec 6< "$2/more/$i" &&
+		promptly cat "$1/more/$i" && exec 5<&- 6<&- && rm -r "$1/more"
+}
+
 several()
 {
 	local i fd fds=()
@@ -169,7 +185,7 @@ cases()
 	sync -f $b
 	pause 1
 	before=$(blocks_free $a)
-	for one in open_there made_there closed_there open_on_both opened_again several; do
+	for one in number_again open_there made_there closed_there open_on_both opened_again several; do
 		check "$one: a deletes, b has it open" "$one" $a $b
 		check "$one: b deletes, a has it open" "$one" $b $a
 	done
