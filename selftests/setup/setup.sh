@@ -31,7 +31,7 @@ on()
 	shift
 	rm -f "$work/apt-get"
 	# shellcheck disable=SC2016 # for the inner shell
-	PATH=$work/bin:$PATH ASV_CACHE=$work env -u DEBIAN_FRONTEND unshare -m bash -c '
+	PATH=$work/bin:$PATH ASV_CACHE=$work env -u DEBIAN_FRONTEND -u ASV_NO_SETUP unshare -m bash -c '
 		mount --bind "$1/os-release" /etc/os-release && shift && exec "$@"' \
 		on "$work" "$@" > "$work/said" 2>&1 < /dev/null
 	code=$?
