@@ -188,11 +188,11 @@ void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, 
 	u32 from, end;
 
 	sffs_bitmap_unused(g, k, &from, &end);
-	sffs_bits_set(bm->allocated, 0, from, true);
+	sffs_bits_fill(bm->allocated, 0, from, true);
 	if (end < SFFS_BITMAP_BITS)
-		sffs_bits_set(bm->allocated, end, SFFS_BITMAP_BITS - end, true);
+		sffs_bits_fill(bm->allocated, end, SFFS_BITMAP_BITS - end, true);
 	if (unmapped && end > from)
-		sffs_bits_set(bm->unmapped, from, end - from, true);
+		sffs_bits_fill(bm->unmapped, from, end - from, true);
 }
 
 /**
@@ -327,7 +327,7 @@ void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b)
 	spin_lock(&g->busy_lock);
 	rb_erase(&b->node, &g->busy);
 	g->busy_blocks -= b->count;
-	WRITE_ONCE(g->longest, U32_MAX);
+	sffs_group_more_free(g);
 	spin_unlock(&g->busy_lock);
 	/* Whoever looked for space before may look again. */
 	atomic_inc(&g->lock.sbi->unheld);

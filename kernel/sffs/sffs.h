@@ -402,7 +402,10 @@ int sffs_orphan_recover(struct super_block *sb, u32 slot);
  * @reserved: promised to transactions that have not used them yet
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
- * @longest: a hint: when the whole group was last searched, no free run was longer
+ * @longest: a hint: no free run is longer; U32_MAX: not known, see sffs_search_on()
+ * @searched: bitmap blocks that were looked at to find that out; under @mutex
+ * @search_longest: the longest run in them; under @mutex
+ * @more_free: something has become free since then
  * @crashes: of the mount, when `unmapped` was right: see reclaim.c; under @mutex
  * @reclaim_entry: in sffs_sb_info.reclaim_groups, or empty; under free_lock like the next two
  * @reclaim_start: first block that may be to be given back
@@ -425,6 +428,9 @@ struct sffs_group_info {
 	u32 reserved_inodes;
 	u32 hint;
 	u32 longest;
+	u32 searched;
+	u32 search_longest;
+	bool more_free;
 	u32 crashes;
 	struct list_head reclaim_entry;
 	u32 reclaim_start;
@@ -504,6 +510,13 @@ void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end);
 void sffs_busy_hold(struct sffs_group_info *g, struct sffs_busy *b);
 void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b);
 void sffs_busy_drop_all(struct sffs_sb_info *sbi);
+
+/* There may be a longer free run than the group is known to have. */
+static inline void sffs_group_more_free(struct sffs_group_info *g)
+{
+	WRITE_ONCE(g->more_free, true);
+	WRITE_ONCE(g->longest, U32_MAX);
+}
 
 /* ---- Transactions and metadata blocks: trans.c ---- */
 
