@@ -204,6 +204,29 @@ static int many_files(const struct volume *v)
 	return err;
 }
 
+static int leave_whiteout(const struct volume *v)
+{
+	return renameat2(AT_FDCWD, in(v, "file-0"), AT_FDCWD, in(v, "file-1"), RENAME_WHITEOUT) ?
+	       -errno : 0;
+}
+
+/* What is left in the place of a name is an inode of who renames. */
+TEST_F(quota, whiteouts)
+{
+	struct volume *v = &self->vol;
+
+	ASSERT_EQ(0, make_file(v, "file-0", 1));
+	ASSERT_EQ(0, chown(in(v, "file-0"), USER, GROUP));
+	ASSERT_EQ(0, limit(v, USRQUOTA, USER, 0, 0, 0, 1));
+	EXPECT_EQ(-EDQUOT, as_user(v, leave_whiteout));
+	EXPECT_EQ(0, access(in(v, "file-0"), F_OK));
+	EXPECT_EQ(-1, access(in(v, "file-1"), F_OK));
+	ASSERT_EQ(0, limit(v, USRQUOTA, USER, 0, 0, 0, 2));
+	EXPECT_EQ(0, as_user(v, leave_whiteout));
+	EXPECT_EQ(0, access(in(v, "file-1"), F_OK));
+	EXPECT_EQ(2, used(v, USRQUOTA, USER) % 1000);
+}
+
 TEST_F(quota, hard_limits)
 {
 	static const int types[] = { USRQUOTA, GRPQUOTA };
