@@ -289,6 +289,10 @@ TEST_F(data, blocks_behind_the_end)
 	ASSERT_EQ(0, stat(in(&self->vol, "file"), &st));
 	EXPECT_EQ(KIB(1024) / 512, st.st_blocks);
 	EXPECT_EQ(3000, st.st_size);
+	/* Until somebody sets the size, be it the one that it has. */
+	ASSERT_EQ(0, truncate(in(&self->vol, "file"), 3000));
+	ASSERT_EQ(0, stat(in(&self->vol, "file"), &st));
+	EXPECT_EQ(BLOCK / 512, st.st_blocks);
 }
 
 TEST_F(data, mappings)
