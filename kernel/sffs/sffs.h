@@ -152,6 +152,7 @@ void sffs_gate_exit(void);
 /**
  * struct sffs_sb_info - one mount
  * @sb: the VFS's part
+ * @anon_dev: the number that the VFS gave to @sb, which has the device's; 0: it has its own
  * @gate: the private device; all I/O but heartbeat, locks and mailbox
  * @bdev: the gate's block device
  * @lease: until when the gate lets writes through
@@ -195,6 +196,7 @@ void sffs_gate_exit(void);
  */
 struct sffs_sb_info {
 	struct super_block *sb;
+	dev_t anon_dev;
 	struct sffs_gate *gate;
 	struct block_device *bdev;
 	struct sffs_lease lease;
