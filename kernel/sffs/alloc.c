@@ -9,6 +9,9 @@
 /* Bitmap blocks with a run that will do which are looked at for a longer one. */
 #define SFFS_RUN_BLOCKS		4U
 
+/* So much of a free run is looked at, also for one block: all of it may be busy. */
+#define SFFS_RUN_SEEN		256U
+
 struct sffs_run {
 	u32 k;				/* bitmap block of the group */
 	u32 start;			/* bit in it */
@@ -16,19 +19,19 @@ struct sffs_run {
 };
 
 /*
- * A free run of bitmap block @k: what is not busy of its beginning, if that is longer
- * than @best. Returns where to go on.
+ * A free run of bitmap block @k: up to @max blocks of what is not busy of its beginning, if
+ * those are more than @best. Returns where to go on.
  */
-static u32 sffs_offer_run(struct sffs_group_info *g, u32 k, u32 start, u32 end,
+static u32 sffs_offer_run(struct sffs_group_info *g, u32 k, u32 start, u32 end, u32 max,
 			  struct sffs_run *best)
 {
 	u32 first = k * SFFS_BITMAP_BITS, from = first + start, to = first + end;
 
 	sffs_busy_trim(g, &from, &to);
-	if (to > from && to - from > best->count) {
+	if (to > from && min(to - from, max) > best->count) {
 		best->k = k;
 		best->start = from - first;
-		best->count = to - from;
+		best->count = min(to - from, max);
 	}
 	/* Behind the busy part when that cut the run short. */
 	return to - first < end ? max(from, to) - first + 1 : end;
@@ -52,8 +55,9 @@ static void sffs_find_run(struct sffs_group_info *g, const struct sffs_bitmap *b
 		start = sffs_bits_find(bm->allocated, from, limit, false);
 		if (start == limit)
 			break;
-		end = sffs_bits_find(bm->allocated, start, min(limit, start + max), true);
-		from = sffs_offer_run(g, k, start, end, best);
+		end = sffs_bits_find(bm->allocated, start,
+				     min(limit, start + max(max, SFFS_RUN_SEEN)), true);
+		from = sffs_offer_run(g, k, start, end, max, best);
 	}
 }
 
@@ -66,7 +70,19 @@ static void sffs_find_unused(struct sffs_group_info *g, u32 k, u32 from, u32 max
 	sffs_bitmap_unused(g, k, &start, &end);
 	start = max(start, from);
 	while (start < end && best->count < enough)
-		start = sffs_offer_run(g, k, start, min(end, start + max), best);
+		start = sffs_offer_run(g, k, start, min(end, start + max(max, SFFS_RUN_SEEN)), max,
+				       best);
+}
+
+/* How many blocks of a free run does the array no longer back? The sums mostly say. */
+static u32 sffs_run_unmapped(const struct sffs_group *gh, const struct sffs_bitmap *bm,
+			     const struct sffs_run *run)
+{
+	if (!gh->sum[run->k].unmapped)
+		return 0;
+	if (gh->sum[run->k].unmapped == gh->sum[run->k].free)
+		return run->count;
+	return sffs_bits_count(bm->unmapped, run->start, run->count);
 }
 
 static int sffs_take_run(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
@@ -82,13 +98,15 @@ static int sffs_take_run(struct sffs_tx *tx, struct sffs_group_info *g, struct s
 	bm = (struct sffs_bitmap *)bh->b_data;
 	free = le16_to_cpu(gh->sum[k].free);
 	un = le16_to_cpu(gh->sum[k].unmapped);
-	sffs_bits_set(bm->allocated, run->start, run->count, true);
-	unmapped = sffs_bits_set(bm->unmapped, run->start, run->count, false);
+	unmapped = sffs_run_unmapped(gh, bm, run);
 	if (free < run->count || un < unmapped || g->free < run->count || g->unmapped < unmapped) {
 		sffs_damage(tx->sb, bh->b_blocknr, "more free blocks than its group counts");
 		err = -EFSCORRUPTED;
 		goto out;
 	}
+	sffs_bits_fill(bm->allocated, run->start, run->count, true);
+	if (unmapped)
+		sffs_bits_fill(bm->unmapped, run->start, run->count, false);
 	gh->sum[k].free = cpu_to_le16(free - run->count);
 	gh->sum[k].unmapped = cpu_to_le16(un - unmapped);
 	g->free -= run->count;
@@ -160,7 +178,10 @@ out:
 	return 0;
 }
 
-/* Take a run, and what follows it in the next bitmap blocks. @count: what was taken. */
+/*
+ * Take a run, and what follows it in the next bitmap blocks. @count: what was taken. For a
+ * few blocks alone, as at the end of a group, no other bitmap block is begun.
+ */
 static int sffs_take_runs(struct sffs_tx *tx, struct sffs_group_info *g, struct sffs_group *gh,
 			  struct sffs_run *run, u32 max, u32 *count)
 {
@@ -176,8 +197,43 @@ static int sffs_take_runs(struct sffs_tx *tx, struct sffs_group_info *g, struct 
 		    run->k + 1 == g->lock.sbi->bitmap_blocks)
 			break;
 		err = sffs_first_run(g, gh, run->k + 1, max - *count, run);
-	} while (!err && run->count);
+	} while (!err && run->count >= min(max - *count, SFFS_RUN_ENOUGH));
 	return *count ? 0 : err;
+}
+
+/*
+ * Nothing near the goal is long enough: look at a few more of the bitmap blocks that were not
+ * looked at since something became free. After the last of them it is known how long a run
+ * the group has at most, and who wants a longer one asks other groups first.
+ */
+static int sffs_search_on(struct sffs_group_info *g, struct sffs_group *gh, u32 max,
+			  struct sffs_run *best)
+{
+	u32 nr = g->lock.sbi->bitmap_blocks, enough = min(max, SFFS_RUN_ENOUGH), i;
+	int err;
+
+	if (xchg(&g->more_free, false)) {
+		g->searched = 0;
+		g->search_longest = 0;
+	}
+	for (i = 0; i < SFFS_RUN_BLOCKS && g->searched < nr; i++, g->searched++) {
+		struct sffs_run run = { };
+
+		if ((le16_to_cpu(gh->sum[g->searched].free) & ~SFFS_BMS_UNINIT) <=
+		    g->search_longest)
+			continue;
+		err = sffs_look(g, gh, g->searched, 0, max, &run);
+		if (err)
+			return err;
+		if (run.count > best->count)
+			*best = run;
+		if (run.count >= enough)
+			return 0;
+		g->search_longest = max(g->search_longest, run.count);
+	}
+	if (g->searched == nr && !READ_ONCE(g->more_free))
+		WRITE_ONCE(g->longest, g->search_longest);
+	return 0;
 }
 
 /*
@@ -190,7 +246,7 @@ static int sffs_search(struct sffs_tx *tx, struct sffs_group_info *g, struct sff
 {
 	u32 nr = g->lock.sbi->bitmap_blocks, enough = min(max, SFFS_RUN_ENOUGH), seen = 0, i;
 	struct sffs_run best = { };
-	int err;
+	int err = 0;
 
 	for (i = 0; i <= nr && best.count < enough && seen < SFFS_RUN_BLOCKS; i++) {
 		u32 k = (goal / SFFS_BITMAP_BITS + i) % nr;
@@ -199,17 +255,15 @@ static int sffs_search(struct sffs_tx *tx, struct sffs_group_info *g, struct sff
 		if ((le16_to_cpu(gh->sum[k].free) & ~SFFS_BMS_UNINIT) < max(min, best.count + 1))
 			continue;
 		err = sffs_look(g, gh, k, from, max, &best);
-		if (err && best.count >= min)
-			break;
 		if (err)
-			return err;
+			break;
 		if (best.count >= min)
 			seen++;
 	}
-	if (i > nr && best.count < enough)
-		WRITE_ONCE(g->longest, best.count);
+	if (!err && best.count < enough && READ_ONCE(g->longest) == U32_MAX)
+		err = sffs_search_on(g, gh, max, &best);
 	if (best.count < min)
-		return -ENOSPC;
+		return err ?: -ENOSPC;
 	*start = best.k * SFFS_BITMAP_BITS + best.start;
 	return sffs_take_runs(tx, g, gh, &best, max, count);
 }
@@ -291,7 +345,7 @@ static int sffs_free_bits(struct sffs_tx *tx, struct sffs_group_info *g, struct 
 		err = -EFSCORRUPTED;
 		goto out;
 	}
-	sffs_bits_set(bm->allocated, bit, count, false);
+	sffs_bits_fill(bm->allocated, bit, count, false);
 	gh->sum[k].free = cpu_to_le16(le16_to_cpu(gh->sum[k].free) + count);
 	g->free += count;
 	gh->free_blocks = cpu_to_le32(g->free);

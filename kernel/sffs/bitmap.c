@@ -94,3 +94,30 @@ u32 sffs_bits_set(u8 *map, u32 from, u32 count, bool value)
 	}
 	return changed;
 }
+
+void sffs_bits_fill(u8 *map, u32 from, u32 count, bool value)
+{
+	u32 end = from + count, byte = (from + 7) / 8;
+
+	if (byte < end / 8) {
+		sffs_bits_set(map, from, byte * 8 - from, value);
+		memset(map + byte, value ? 0xff : 0, end / 8 - byte);
+		from = end - end % 8;
+	}
+	sffs_bits_set(map, from, end - from, value);
+}
+
+u32 sffs_bits_count(const u8 *map, u32 from, u32 count)
+{
+	u32 end = from + count, set = 0;
+
+	while (from < end) {
+		if (from % 8 == 0 && end - from >= 64) {
+			set += popcount(word_at(map, from));
+			from += 64;
+		} else {
+			set += sffs_bit(map, from++);
+		}
+	}
+	return set;
+}

@@ -14,6 +14,12 @@ u32 sffs_bits_find(const u8 *map, u32 from, u32 end, bool value);
 /* Set [from, from + count) to @value; returns how many bits had the other value. */
 u32 sffs_bits_set(u8 *map, u32 from, u32 count, bool value);
 
+/* The same, with less work for long runs: nothing is counted. */
+void sffs_bits_fill(u8 *map, u32 from, u32 count, bool value);
+
+/* How many of [from, from + count) are set. */
+u32 sffs_bits_count(const u8 *map, u32 from, u32 count);
+
 static inline bool sffs_bit(const u8 *map, u32 bit)
 {
 	return map[bit / 8] >> (bit % 8) & 1;

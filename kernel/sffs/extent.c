@@ -411,6 +411,59 @@ int sffs_map_alloc(struct inode *inode, u64 file_block, u64 want, struct sffs_ma
 	return sffs_map_finish(&tx, inode, err);
 }
 
+/* Blocks that the tree may need when @leaf gets @more extents. */
+static unsigned int leaf_cost(struct inode *inode, struct sffs_leaf *leaf, unsigned int more)
+{
+	return leaf->count + more <= leaf->max ? 0 : sffs_tree_leaf_cost(inode, &leaf->path);
+}
+
+/* The same for a change of the extent at @at, or an error. */
+static int sffs_change_cost(struct inode *inode, u64 at, unsigned int more)
+{
+	struct sffs_leaf leaf;
+	int cost = leaf_find(inode, &leaf, at);
+
+	if (cost)
+		return cost;
+	if (leaf_covers(&leaf, at))
+		cost = leaf_cost(inode, &leaf, more);
+	sffs_path_put(&leaf.path);
+	return cost;
+}
+
+/*
+ * Start a transaction for a change of the extent at @at, which adds @more extents at most, and
+ * take the tree: 0 or an error. Only what the tree needs is reserved, so on a full volume a
+ * change that needs nothing cannot fail.
+ */
+static int sffs_change_start(struct sffs_tx *tx, struct inode *inode, u64 at, unsigned int more)
+{
+	struct sffs_inode_info *si = SFFS_I(inode);
+	int cost, now, err;
+	u64 seq;
+
+	do {
+		down_read(&si->tree_sem);
+		seq = si->map_seq;
+		cost = sffs_change_cost(inode, at, more);
+		up_read(&si->tree_sem);
+		if (cost < 0)
+			return cost;
+		sffs_map_plan(tx, inode, true);
+		err = cost ? sffs_tx_reserve(tx, si->bh->b_blocknr, cost) : 0;
+		err = err ?: sffs_tx_start(tx, SFFS_TREE_CREDITS);
+		if (err)
+			return err;
+		down_write(&si->tree_sem);
+		now = seq == si->map_seq ? cost : sffs_change_cost(inode, at, more);
+		if (now >= 0 && now <= cost)
+			return 0;
+		up_write(&si->tree_sem);
+		err = sffs_tx_stop(tx);
+	} while (!err && now >= 0);
+	return err ?: now;
+}
+
 /* Change the state of the first extent that overlaps [first, end); moves @first on. */
 static int sffs_convert_one(struct sffs_tx *tx, struct inode *inode, u64 *first, u64 end,
 			    bool unwritten)
@@ -462,14 +515,9 @@ int sffs_map_convert(struct inode *inode, u64 first, u64 end, bool unwritten)
 	int err = 0;
 
 	while (!err && first < end) {
-		sffs_map_plan(&tx, inode, true);
-		err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+		err = sffs_change_start(&tx, inode, first, 2);
 		if (err)
 			return err;
-		err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
-		if (err)
-			return err;
-		down_write(&SFFS_I(inode)->tree_sem);
 		err = sffs_convert_one(&tx, inode, &first, end, unwritten);
 		err = sffs_map_finish(&tx, inode, err);
 	}
@@ -505,20 +553,32 @@ put:
 	return err;
 }
 
-/* Cut up to a bounded piece out of one extent: 0, -EAGAIN after a split, or an error. */
+/*
+ * Blocks that cutting into the leaf's extent may take: only its beginning that stays, beside
+ * what stays behind the cut, makes one more of it.
+ */
+static unsigned int sffs_punch_cost(struct inode *inode, struct sffs_leaf *leaf, u64 first)
+{
+	return first > ext_first(&leaf->ext[leaf->pos]) ? leaf_cost(inode, leaf, 1) : 0;
+}
+
+/*
+ * Cut up to a bounded piece out of one extent, and move @first behind it: 0, -EAGAIN after a
+ * split, or an error.
+ */
 static int sffs_punch_extent(struct sffs_tx *tx, struct inode *inode, struct sffs_leaf *leaf,
-			     u64 first, u64 end, u32 *budget)
+			     u64 *first, u64 end, u32 *budget)
 {
 	struct sffs_extent e = leaf->ext[leaf->pos], part[2], cut;
+	u64 from = max(*first, ext_first(&e));
 	int err;
 
-	first = max(first, ext_first(&e));
-	end = min3(end, ext_end(&e), first + *budget);
-	cut = ext_part(&e, first, end);
-	err = sffs_splice(tx, inode, leaf, leaf->pos, 1, part,
-			  ext_without(&e, first, end, part));
+	end = min3(end, ext_end(&e), from + *budget);
+	cut = ext_part(&e, from, end);
+	err = sffs_splice(tx, inode, leaf, leaf->pos, 1, part, ext_without(&e, from, end, part));
 	if (err)
 		return err;
+	*first = end;
 	*budget -= ext_count(&cut);
 	sffs_add_blocks(inode, -(s64)ext_count(&cut));
 	err = sffs_free(tx, le64_to_cpu(cut.block), ext_count(&cut), false);
@@ -527,8 +587,12 @@ static int sffs_punch_extent(struct sffs_tx *tx, struct inode *inode, struct sff
 	return err;
 }
 
-/* One transaction's worth, with the tree held: -ENOENT when there is nothing left. */
-static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end)
+/*
+ * One transaction's worth, with the tree held and @cost blocks reserved: -ENOENT when there
+ * is nothing left.
+ */
+static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end,
+			   unsigned int cost)
 {
 	u32 budget = SFFS_PUNCH_BLOCKS;
 	struct sffs_leaf leaf;
@@ -540,12 +604,13 @@ static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u
 		if (err)
 			break;
 		/* The plan no longer fits, or has been used up: make a new one. */
-		if (!sffs_tx_has_group(tx, le64_to_cpu(leaf.ext[leaf.pos].block)) ||
+		if (sffs_punch_cost(inode, &leaf, first) > (i ? 0 : cost) ||
+		    !sffs_tx_has_group(tx, le64_to_cpu(leaf.ext[leaf.pos].block)) ||
 		    !sffs_tree_drop_planned(tx, inode, &leaf.path)) {
 			sffs_path_put(&leaf.path);
 			break;
 		}
-		err = sffs_punch_extent(tx, inode, &leaf, first, end, &budget);
+		err = sffs_punch_extent(tx, inode, &leaf, &first, end, &budget);
 		if (err == -EAGAIN)
 			continue;
 		if (err)
@@ -559,8 +624,9 @@ static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* Which groups will the next transaction of a punch change? */
-static int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end)
+/* Which groups will the next transaction of a punch change, and what will the tree need? */
+static int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end,
+			   unsigned int *cost)
 {
 	struct sffs_leaf leaf;
 	int err;
@@ -571,6 +637,7 @@ static int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first, u
 		err = sffs_tx_add_group(tx, le64_to_cpu(leaf.ext[leaf.pos].block));
 		if (!err)
 			err = sffs_tree_plan_drop(tx, inode, &leaf.path);
+		*cost = sffs_punch_cost(inode, &leaf, first);
 		sffs_path_put(&leaf.path);
 	}
 	up_read(&SFFS_I(inode)->tree_sem);
@@ -588,15 +655,16 @@ static int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first, u
  */
 int sffs_map_punch(struct inode *inode, u64 first, u64 end)
 {
+	unsigned int cost;
 	struct sffs_tx tx;
+	bool done;
 	int err;
 
-	for (;;) {
+	do {
 		sffs_map_plan(&tx, inode, true);
-		err = sffs_punch_plan(&tx, inode, first, end);
-		if (!err)
-			err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr,
-					      SFFS_TREE_BLOCKS);
+		err = sffs_punch_plan(&tx, inode, first, end, &cost);
+		if (!err && cost)
+			err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, cost);
 		if (err) {
 			sffs_tx_cancel(&tx);
 			break;
@@ -605,11 +673,10 @@ int sffs_map_punch(struct inode *inode, u64 first, u64 end)
 		if (err)
 			break;
 		down_write(&SFFS_I(inode)->tree_sem);
-		err = sffs_punch_some(&tx, inode, first, end);
-		err = sffs_map_finish(&tx, inode, err == -ENOENT ? 0 : err);
-		if (err)
-			break;
-	}
+		err = sffs_punch_some(&tx, inode, first, end, cost);
+		done = err == -ENOENT;
+		err = sffs_map_finish(&tx, inode, done ? 0 : err);
+	} while (!err && !done);
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -736,14 +803,9 @@ int sffs_map_cut(struct inode *inode, u64 at)
 	struct sffs_tx tx;
 	int err;
 
-	sffs_map_plan(&tx, inode, true);
-	err = sffs_tx_reserve(&tx, SFFS_I(inode)->bh->b_blocknr, SFFS_TREE_BLOCKS);
+	err = sffs_change_start(&tx, inode, at, 1);
 	if (err)
 		return err;
-	err = sffs_tx_start(&tx, SFFS_TREE_CREDITS);
-	if (err)
-		return err;
-	down_write(&SFFS_I(inode)->tree_sem);
 	do {
 		err = leaf_find(inode, &leaf, at);
 		if (err)

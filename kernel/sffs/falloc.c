@@ -46,6 +46,9 @@ static int sffs_zero_ends(struct inode *inode, const struct sffs_span *r)
 	loff_t tail = max(r->start, round_down(r->end, SFFS_BLOCK_SIZE));
 	int err;
 
+	/* Nothing is cached, and nothing comes while invalidate_lock is held. */
+	if (head == r->start && tail == r->end && mapping_empty(inode->i_mapping))
+		return 0;
 	err = filemap_write_and_wait_range(inode->i_mapping, round_down(r->start, SFFS_BLOCK_SIZE),
 					   round_up(r->end, SFFS_BLOCK_SIZE) - 1);
 	if (!err)
@@ -286,8 +289,8 @@ long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 		goto unlock;
 	filemap_invalidate_lock(inode->i_mapping);
 	/* What is allocated here stays, so it must not be taken for mapped ahead. */
-	err = sffs_inline_end_locked(inode) ?: sffs_drop_ahead(inode) ?:
-	      sffs_falloc_mode(inode, mode, &r);
+	err = i_size_read(inode) ? sffs_inline_end_locked(inode) : 0;
+	err = err ?: sffs_drop_ahead(inode) ?: sffs_falloc_mode(inode, mode, &r);
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err && (file->f_flags & O_DSYNC || IS_SYNC(inode)))
 		err = sffs_sync_inode(inode, false);

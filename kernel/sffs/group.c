@@ -173,7 +173,7 @@ static int sffs_group_longer(struct sffs_group_info *g, u32 blocks)
 	}
 	sffs_volume_longer(sbi, end);
 	WRITE_ONCE(g->blocks, blocks);
-	g->longest = U32_MAX;
+	sffs_group_more_free(g);
 	return 0;
 }
 
@@ -206,6 +206,7 @@ int sffs_group_reload(struct sffs_group_info *g)
 		g->free_inodes = le32_to_cpu(gh->free_inodes);
 		g->chunks = le32_to_cpu(gh->chunks);
 		g->crashes = le32_to_cpu(gh->crashes);
+		sffs_group_more_free(g);
 		WRITE_ONCE(g->loaded, true);
 		sffs_reclaim_got(g);
 	} else {
@@ -291,11 +292,11 @@ void sffs_bitmap_init(struct sffs_group_info *g, struct sffs_bitmap *bm, u32 k, 
 	u32 from, end;
 
 	sffs_bitmap_unused(g, k, &from, &end);
-	sffs_bits_set(bm->allocated, 0, from, true);
+	sffs_bits_fill(bm->allocated, 0, from, true);
 	if (end < SFFS_BITMAP_BITS)
-		sffs_bits_set(bm->allocated, end, SFFS_BITMAP_BITS - end, true);
+		sffs_bits_fill(bm->allocated, end, SFFS_BITMAP_BITS - end, true);
 	if (unmapped && end > from)
-		sffs_bits_set(bm->unmapped, from, end - from, true);
+		sffs_bits_fill(bm->unmapped, from, end - from, true);
 }
 
 /**
@@ -488,7 +489,7 @@ void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b)
 	spin_lock(&g->busy_lock);
 	rb_erase(&b->node, &g->busy);
 	g->busy_blocks -= b->count;
-	WRITE_ONCE(g->longest, U32_MAX);
+	sffs_group_more_free(g);
 	spin_unlock(&g->busy_lock);
 	/* Whoever looked for space before may look again. */
 	atomic_inc(&g->lock.sbi->unheld);

@@ -190,7 +190,7 @@ static int sffs_growth_lengthen(struct sffs_growth *gr, struct sffs_tx *tx,
 		WRITE_ONCE(gr->sbi->blocks, gr->blocks);
 		g->free += blocks - g->blocks;
 		g->blocks = blocks;
-		g->longest = U32_MAX;
+		sffs_group_more_free(g);
 		gh->blocks = cpu_to_le32(blocks);
 		gh->free_blocks = cpu_to_le32(g->free);
 		sffs_tx_dirty(tx, bh);

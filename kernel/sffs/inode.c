@@ -749,6 +749,9 @@ static int sffs_setattr_size(struct inode *inode, loff_t size)
 		err = sffs_grow_size(inode, size);
 	else if (!err && size < i_size_read(inode))
 		err = sffs_shrink(inode, size);
+	else if (!err)
+		err = sffs_map_punch(inode, DIV_ROUND_UP_ULL(size, SFFS_BLOCK_SIZE),
+				     SFFS_MAX_FILE_BLOCKS);
 unlock:
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
@@ -792,6 +795,13 @@ static int sffs_setattr_rest(struct mnt_idmap *idmap, struct inode *inode, struc
 	return err ?: err2;
 }
 
+/* A size that stays as it is gives back what was allocated behind it. */
+static bool sffs_sets_size(struct inode *inode, const struct iattr *attr)
+{
+	return attr->ia_valid & ATTR_SIZE &&
+	       (attr->ia_size != i_size_read(inode) || sffs_format(inode) == SFFS_FMT_EXTENTS);
+}
+
 int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
@@ -804,8 +814,7 @@ int sffs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *a
 	err = setattr_prepare(idmap, dentry, attr);
 	if (!err && (attr->ia_valid & ATTR_SIZE))
 		err = sffs_owner_check(inode);
-	if (!err && (attr->ia_valid & ATTR_SIZE) &&
-	    (attr->ia_size != i_size_read(inode) || si->ahead_end))
+	if (!err && sffs_sets_size(inode, attr))
 		err = sffs_setattr_size(inode, attr->ia_size);
 	if (!err)
 		err = sffs_setattr_rest(idmap, inode, attr);

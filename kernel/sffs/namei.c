@@ -171,6 +171,14 @@ static int sffs_name_inode(struct sffs_make *mk, struct inode *inode)
 	return sffs_store_inode(&mk->tx, mk->dir);
 }
 
+/* An inode that was made gets no name: it is to be discarded once the handle is closed. */
+static void sffs_unmake(struct sffs_tx *tx, struct inode *inode)
+{
+	clear_nlink(inode);
+	if (sffs_orphan_add(tx, inode) ?: sffs_store_inode(tx, inode))
+		make_bad_inode(inode);
+}
+
 /*
  * In the running transaction. When an inode was made before something failed, it
  * goes to the orphan table and *result is set all the same: the caller discards
@@ -192,32 +200,35 @@ static int sffs_make_started(struct sffs_make *mk, struct inode **result)
 		clear_nlink(inode);
 	if (!err)
 		err = sffs_store_inode(&mk->tx, inode);
-	if (!err)
-		return 0;
-	clear_nlink(inode);
-	if (sffs_orphan_add(&mk->tx, inode) ?: sffs_store_inode(&mk->tx, inode))
-		make_bad_inode(inode);
+	if (err)
+		sffs_unmake(&mk->tx, inode);
 	return err;
 }
 
 /*
- * May the owners that the inode will have own one more, as inode_init_owner() has them, and
- * may the directory become larger?
+ * May the owners that a new inode will have own one more, as inode_init_owner() has them, and
+ * its blocks?
  */
-static int sffs_make_quota(struct sffs_make *mk)
+static int sffs_may_make(struct mnt_idmap *idmap, struct inode *parent, s64 blocks)
 {
-	struct super_block *sb = mk->dir->i_sb;
-	struct sffs_inode_info *dir = SFFS_I(mk->dir);
-	kgid_t gid = mk->dir->i_mode & S_ISGID ? mk->dir->i_gid :
-		     mapped_fsgid(mk->idmap, sb->s_user_ns);
+	struct user_namespace *ns = parent->i_sb->s_user_ns;
+	struct sffs_inode_info *dir = SFFS_I(parent);
+	kgid_t gid = parent->i_mode & S_ISGID ? parent->i_gid : mapped_fsgid(idmap, ns);
 	u32 ids[] = {
-		from_kuid(sb->s_user_ns, mapped_fsuid(mk->idmap, sb->s_user_ns)),
-		from_kgid(sb->s_user_ns, gid),
+		from_kuid(ns, mapped_fsuid(idmap, ns)),
+		from_kgid(ns, gid),
 		dir->flags & SFFS_INODE_PROJINHERIT ? dir->project : 0,
 	};
+
+	return sffs_quota_check(parent->i_sb, ids, &blocks, 1);
+}
+
+/* And may the directory become larger? */
+static int sffs_make_quota(struct sffs_make *mk)
+{
 	/* A long target has a block. */
-	s64 blocks = mk->target && strlen(mk->target) > SFFS_INODE_AREA;
-	int err = sffs_quota_check(sb, ids, &blocks, 1);
+	int err = sffs_may_make(mk->idmap, mk->dir,
+				mk->target && strlen(mk->target) > SFFS_INODE_AREA);
 
 	return err || !mk->dentry ? err : sffs_dir_may_add(mk->dir, &mk->dentry->d_name);
 }
@@ -514,6 +525,7 @@ struct sffs_rename {
 	struct inode *inode, *target;	/* target may be NULL */
 	unsigned int flags;
 	struct sffs_tx tx;
+	struct inode *whiteout;		/* new and locked, once there is one */
 	struct inode *locked[4];
 	unsigned int nr_locked;
 	bool rename_lock;
@@ -690,21 +702,36 @@ static int sffs_rename_exchange(struct sffs_rename *r)
 /* The old name goes, or stands for a whiteout from now on. */
 static int sffs_rename_old_name(struct sffs_rename *r)
 {
-	struct inode *whiteout;
 	int err;
 
 	if (!(r->flags & RENAME_WHITEOUT))
 		return sffs_dir_remove(&r->tx, r->old_dir, &r->old->d_name);
 	err = sffs_new_inode(&r->tx, r->idmap, r->old_dir, S_IFCHR | WHITEOUT_MODE, WHITEOUT_DEV,
-			     &whiteout);
+			     &r->whiteout);
 	if (err)
 		return err;
-	err = sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, whiteout->i_ino, DT_CHR) ?:
-	      sffs_store_inode(&r->tx, whiteout);
-	sffs_unlock(&SFFS_I(whiteout)->lock, SFFS_LOCK_EXCLUSIVE);
-	unlock_new_inode(whiteout);
-	iput(whiteout);
+	err = sffs_store_inode(&r->tx, r->whiteout) ?:
+	      sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, r->whiteout->i_ino, DT_CHR);
+	if (err)
+		sffs_unmake(&r->tx, r->whiteout);
 	return err;
+}
+
+/* The new name could not be had: the old one comes back. */
+static void sffs_rename_undo(struct sffs_rename *r)
+{
+	u8 type = sffs_dt(r->inode->i_mode);
+	int err;
+
+	if (r->whiteout)
+		err = sffs_dir_replace(&r->tx, r->old_dir, &r->old->d_name, r->inode->i_ino, type);
+	else
+		err = sffs_dir_add(&r->tx, r->old_dir, &r->old->d_name, r->inode->i_ino, type);
+	if (err)
+		sffs_shutdown(r->old_dir->i_sb, "a file that was to be renamed lost its name");
+	if (r->whiteout)
+		sffs_unmake(&r->tx, r->whiteout);
+	sffs_store_inode(&r->tx, r->old_dir);
 }
 
 static int sffs_rename_move(struct sffs_rename *r)
@@ -721,9 +748,7 @@ static int sffs_rename_move(struct sffs_rename *r)
 	else
 		err = sffs_dir_add(&r->tx, r->new_dir, &r->new->d_name, r->inode->i_ino, type);
 	if (err) {
-		if (!(r->flags & RENAME_WHITEOUT))
-			sffs_dir_add(&r->tx, r->old_dir, &r->old->d_name, r->inode->i_ino, type);
-		sffs_store_inode(&r->tx, r->old_dir);
+		sffs_rename_undo(r);
 		return err;
 	}
 	sffs_rename_reparent(r->inode, r->old_dir, r->new_dir);
@@ -741,6 +766,8 @@ static int sffs_rename_plan(struct sffs_rename *r)
 	int err = r->target ? sffs_check_links(r->target) :
 			      sffs_dir_may_add(r->new_dir, &r->new->d_name);
 
+	if (!err && r->flags & RENAME_WHITEOUT)
+		err = sffs_may_make(r->idmap, r->old_dir, 0);
 	err = err ?: sffs_orphan_room(sb);
 	if (err)
 		return err;
@@ -781,6 +808,14 @@ static int sffs_rename_locked(struct sffs_rename *r)
 		return err;
 	err = r->flags & RENAME_EXCHANGE ? sffs_rename_exchange(r) : sffs_rename_move(r);
 	err2 = sffs_tx_stop(&r->tx);
+	if (r->whiteout)
+		sffs_unlock(&SFFS_I(r->whiteout)->lock, SFFS_LOCK_EXCLUSIVE);
+	if (r->whiteout && !r->whiteout->i_nlink) {
+		discard_new_inode(r->whiteout);
+	} else if (r->whiteout) {
+		unlock_new_inode(r->whiteout);
+		iput(r->whiteout);
+	}
 	return err ?: err2;
 }
 

@@ -57,24 +57,31 @@ static struct buffer_head *sffs_qchange_read(struct super_block *sb, u32 slot, u
 				    SFFS_MAGIC_QCHANGE, slot);
 }
 
-/* Put an identifier's changes into its entry, or clear that with @dq->entry given up. */
-static int sffs_qchange_store(struct sffs_tx *tx, struct sffs_quota_info *q,
-			      struct sffs_dquot *dq, bool keep)
+/* The block of an entry of the own table, ready to be changed. */
+static struct buffer_head *sffs_qchange_get(struct sffs_tx *tx, struct sffs_quota_info *q,
+					    u32 entry)
 {
-	struct super_block *sb = q->sbi->sb;
-	struct sffs_quota_change *e;
-	struct sffs_qchange_block *qb;
-	struct buffer_head *bh;
+	struct buffer_head *bh = sffs_qchange_read(q->sbi->sb, q->sbi->slot,
+						   entry / SFFS_QCHANGES_PER_BLOCK);
 	int err;
 
-	bh = sffs_qchange_read(sb, q->sbi->slot, dq->entry / SFFS_QCHANGES_PER_BLOCK);
 	if (IS_ERR(bh))
-		return PTR_ERR(bh);
+		return bh;
 	err = sffs_tx_access(tx, bh);
-	if (err)
-		goto out;
-	qb = (struct sffs_qchange_block *)bh->b_data;
-	e = &qb->entry[dq->entry % SFFS_QCHANGES_PER_BLOCK];
+	if (err) {
+		brelse(bh);
+		return ERR_PTR(err);
+	}
+	return bh;
+}
+
+/* Put an identifier's changes into its entry, or clear it; @bh is given back. */
+static void sffs_qchange_put(struct sffs_tx *tx, struct buffer_head *bh,
+			     const struct sffs_dquot *dq, bool keep)
+{
+	struct sffs_qchange_block *qb = (struct sffs_qchange_block *)bh->b_data;
+	struct sffs_quota_change *e = &qb->entry[dq->entry % SFFS_QCHANGES_PER_BLOCK];
+
 	le32_add_cpu(&qb->count, keep - e->used);
 	memset(e, 0, sizeof(*e));
 	if (keep) {
@@ -85,9 +92,30 @@ static int sffs_qchange_store(struct sffs_tx *tx, struct sffs_quota_info *q,
 		e->inodes = cpu_to_le64(dq->inodes);
 	}
 	sffs_tx_dirty(tx, bh);
-out:
 	brelse(bh);
-	return err;
+}
+
+/*
+ * The block of an identifier's entry, which is a new one if it has none. One that cannot be
+ * read stays taken, so that the next identifier does not meet it again.
+ */
+static struct buffer_head *sffs_qchange_entry(struct sffs_tx *tx, struct sffs_quota_info *q,
+					      struct sffs_dquot *dq)
+{
+	u32 i = dq->entry;
+	struct buffer_head *bh;
+
+	if (i == SFFS_QUOTA_NO_ENTRY) {
+		i = find_first_zero_bit(q->map, q->entries);
+		if (i >= q->entries)
+			return ERR_PTR(-ENOSPC);
+		__set_bit(i, q->map);
+		q->used++;
+	}
+	bh = sffs_qchange_get(tx, q, i);
+	if (!IS_ERR(bh))
+		dq->entry = i;
+	return bh;
 }
 
 static void sffs_quota_drop_entry(struct sffs_quota_info *q, struct sffs_dquot *dq)
@@ -103,6 +131,7 @@ static void sffs_quota_drop_entry(struct sffs_quota_info *q, struct sffs_dquot *
 static void sffs_quota_add(struct sffs_tx *tx, struct sffs_quota_info *q, int type, u32 id,
 			   s64 blocks, s64 inodes)
 {
+	struct buffer_head *bh;
 	struct sffs_dquot *dq;
 
 	if (!(q->kept & BIT(type)) || (!blocks && !inodes))
@@ -111,18 +140,12 @@ static void sffs_quota_add(struct sffs_tx *tx, struct sffs_quota_info *q, int ty
 	dq = sffs_dquot_find(q, type, id);
 	dq->blocks += blocks;
 	dq->inodes += inodes;
-	if (dq->entry == SFFS_QUOTA_NO_ENTRY) {
-		u32 i = find_first_zero_bit(q->map, q->entries);
-
-		if (i < q->entries) {
-			__set_bit(i, q->map);
-			q->used++;
-			dq->entry = i;
-		}
-	}
 	if (list_empty(&dq->list))
 		list_add_tail(&dq->list, &q->changed);
-	if (dq->entry == SFFS_QUOTA_NO_ENTRY || sffs_qchange_store(tx, q, dq, true))
+	bh = sffs_qchange_entry(tx, q, dq);
+	if (!IS_ERR(bh))
+		sffs_qchange_put(tx, bh, dq, true);
+	else
 		pr_warn_ratelimited("%s: a change of quota is not in the journal\n",
 				    q->sbi->sb->s_id);
 	mutex_unlock(&q->lock);
@@ -349,13 +372,21 @@ static void sffs_quota_count(__le64 *used, s64 by)
 	*used = cpu_to_le64(by < 0 && -(u64)by > now ? 0 : now + by);
 }
 
-/* In a transaction, under lock: what was changed becomes part of the file's entry. */
+/*
+ * In a transaction, under lock: what was changed becomes part of the file's entry. With the
+ * table's entry still there it would be added once more after a crash, so that is looked
+ * for first.
+ */
 static int sffs_quota_apply(struct sffs_tx *tx, struct sffs_quota_info *q, struct sffs_dquot *dq,
 			    struct sffs_quota *entry, const struct sffs_quota *set)
 {
 	__le64 block_time = dq->file.block_time, inode_time = dq->file.inode_time;
-	int err = 0;
+	struct buffer_head *bh = NULL;
 
+	if (dq->entry != SFFS_QUOTA_NO_ENTRY)
+		bh = sffs_qchange_get(tx, q, dq->entry);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
 	/* What this node has started may not be in the file yet. */
 	if (!set && !entry->block_time && dq->id)
 		entry->block_time = block_time;
@@ -383,11 +414,11 @@ static int sffs_quota_apply(struct sffs_tx *tx, struct sffs_quota_info *q, struc
 	dq->inodes = 0;
 	dq->file = *entry;
 	dq->loaded = true;
-	if (dq->entry != SFFS_QUOTA_NO_ENTRY)
-		err = sffs_qchange_store(tx, q, dq, false);
+	if (bh)
+		sffs_qchange_put(tx, bh, dq, false);
 	sffs_quota_drop_entry(q, dq);
 	list_del_init(&dq->list);
-	return err;
+	return 0;
 }
 
 /**

@@ -230,6 +230,7 @@ void sffs_gate_exit(void);
 /**
  * struct sffs_sb_info - one mount
  * @sb: the VFS's part
+ * @anon_dev: the number that the VFS gave to @sb, which has the device's; 0: it has its own
  * @gate: the private device; all I/O but heartbeat, locks and mailbox
  * @bdev: the gate's block device
  * @lease: until when the gate lets writes through
@@ -295,6 +296,7 @@ void sffs_gate_exit(void);
  */
 struct sffs_sb_info {
 	struct super_block *sb;
+	dev_t anon_dev;
 	struct sffs_gate *gate;
 	struct block_device *bdev;
 	struct sffs_lease lease;
@@ -568,7 +570,10 @@ struct sffs_group_seen {
  * @reserved: promised to transactions that have not used them yet
  * @reserved_inodes: free inodes promised likewise
  * @hint: where the last search ended
- * @longest: a hint: when the whole group was last searched, no free run was longer
+ * @longest: a hint: no free run is longer; U32_MAX: not known, see sffs_search_on()
+ * @searched: bitmap blocks that were looked at to find that out; under @mutex
+ * @search_longest: the longest run in them; under @mutex
+ * @more_free: something has become free since then
  * @seen: for who only wants to know; under @mutex
  * @crashes: of the mount, when `unmapped` was right: see reclaim.c; under @mutex
  * @reclaim_entry: in sffs_sb_info.reclaim_groups, or empty; under free_lock like the next two
@@ -592,6 +597,9 @@ struct sffs_group_info {
 	u32 reserved_inodes;
 	u32 hint;
 	u32 longest;
+	u32 searched;
+	u32 search_longest;
+	bool more_free;
 	struct sffs_group_seen seen;
 	u32 crashes;
 	struct list_head reclaim_entry;
@@ -676,6 +684,13 @@ void sffs_busy_trim(struct sffs_group_info *g, u32 *start, u32 *end);
 void sffs_busy_hold(struct sffs_group_info *g, struct sffs_busy *b);
 void sffs_busy_unhold(struct sffs_group_info *g, struct sffs_busy *b);
 void sffs_busy_drop_all(struct sffs_sb_info *sbi);
+
+/* There may be a longer free run than the group is known to have. */
+static inline void sffs_group_more_free(struct sffs_group_info *g)
+{
+	WRITE_ONCE(g->more_free, true);
+	WRITE_ONCE(g->longest, U32_MAX);
+}
 
 /* ---- Transactions and metadata blocks: trans.c ---- */
 

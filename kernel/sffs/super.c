@@ -418,6 +418,9 @@ static int sffs_fill_super(struct super_block *sb, struct fs_context *fc)
 	kfree(first);
 	if (err)
 		return err;
+	/* Who asks for the filesystem of a device, as quotactl(2) does, means the one below. */
+	sbi->anon_dev = sb->s_dev;
+	sb->s_dev = dev;
 	sffs_init_sb(sb, sbi);
 	if (opt->quota && !sffs_has_quota(sbi)) {
 		errorf(fc, "keeps no quota: mkfs.sffs --quota makes a volume that does");
@@ -610,6 +613,7 @@ static void sffs_kill_sb(struct super_block *sb)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	bool told = sbi && sffs_netlink_del(sbi);
+	dev_t dev = sb->s_dev;
 
 	if (sbi) {
 		sffs_reclaim_stop(sbi);
@@ -618,7 +622,11 @@ static void sffs_kill_sb(struct super_block *sb)
 		sffs_adopt_stop(sb);
 		sffs_reap_stop(sbi);
 	}
+	/* The number that is given back is the VFS's; an event names the device. */
+	if (sbi && sbi->anon_dev)
+		sb->s_dev = sbi->anon_dev;
 	kill_anon_super(sb);
+	sb->s_dev = dev;
 	/* A mount that failed after the slot was taken comes here without a root. */
 	if (sbi && sbi->journal)
 		sffs_slot_release(sb);

@@ -270,7 +270,7 @@ struct wrong_file {
 
 static const struct wrong_file files[] = {
 	{ "Name=t\n", ":1: " },
-	{ "[Gast]\n", ":1: unknown section [Gast]; there are [Guest], [Disk] and [Network]" },
+	{ "[Gast]\n", ":1: unknown section [Gast]; there are [Guest], [Disk], [Network] and" },
 	{ "[Guest\n", ":1: " },
 	{ "[Guest] x\n", ":1: " },
 	{ "[Guest]\nName\n", ":2: " },
@@ -286,6 +286,8 @@ static const struct wrong_file files[] = {
 	{ GUEST "[Disk]\nFile=/dev/null\nQueueSize=3\n", ":6: QueueSize: " },
 	{ GUEST "[Network]\nMTU=9\n", ":5: MTU: the number is too small" },
 	{ GUEST "[Network]\n", "network 0: no interface; give Tap=" },
+	{ GUEST "[VTD]\n", "[VTD] section 0: no function; give Function=" },
+	{ GUEST "[VTD]\nFunction=nvme\n", ":5: Function: is no function: ADDRESS" },
 	{ GUEST "[Network]\nTap=x\nMACAddress=1\n", ":6: MACAddress: expected a MAC address" },
 	{ "[Guest]\nName=t\n", "no kernel; give --kernel FILE (or Kernel= in [Guest])" },
 	{ "", "no kernel; give --kernel FILE" },

@@ -169,7 +169,10 @@ static uint64_t config_addr(unsigned int slot, unsigned int reg)
 
 static uint64_t bar_addr(FIXTURE_DATA(devices) *self, unsigned int slot)
 {
-	return self->pci.devs[slot]->bars[0].home;
+	uint32_t bar;
+
+	memcpy(&bar, self->pci.devs[slot]->reset + PCI_BASE_ADDRESS_0, sizeof(bar));
+	return bar & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK;
 }
 
 static void map_bar(FIXTURE_DATA(devices) *self, unsigned int slot)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * verify DISK SECONDS: runs in the guest, as the load while the bridge is killed. It ends when
- * the disk has another size than at first, or after so many seconds.
+ * verify DISK SECONDS [MIB]: runs in the guest, as the load while the bridge is killed, on the
+ * 2 MiB from there on. It ends when the disk has another size than at first, or after so many
+ * seconds.
  *
  * Each thread has blocks of its own. It reads a block and compares it with what it wrote
  * there last, then writes something new. A write that was lost, or done again after a
@@ -25,6 +26,7 @@
 #define SIZE 4096
 
 static const char *disk;
+static off_t start;
 static volatile bool stop;
 static volatile bool bad;
 static unsigned long done[THREADS];
@@ -49,7 +51,7 @@ static void check(int fd, uint64_t *got, uint64_t *want, uint64_t where, uint64_
 	if (!what)
 		return;
 	fill(want, where, what);
-	if (pread(fd, got, SIZE, where * SIZE) != SIZE)
+	if (pread(fd, got, SIZE, start + where * SIZE) != SIZE)
 		fail("cannot read", where);
 	else if (memcmp(got, want, SIZE))
 		fail("not what was written last in", where);
@@ -73,7 +75,7 @@ static void *worker(void *arg)
 		check(fd, got, want, t * BLOCKS + b, what[b]);
 		what[b] = ++n;
 		fill(want, t * BLOCKS + b, n);
-		if (pwrite(fd, want, SIZE, (t * BLOCKS + b) * SIZE) != SIZE)
+		if (pwrite(fd, want, SIZE, start + (t * BLOCKS + b) * SIZE) != SIZE)
 			fail("cannot write", t * BLOCKS + b);
 		done[t]++;
 	}
@@ -102,9 +104,10 @@ int main(int argc, char **argv)
 	uintptr_t t;
 	int i;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
 	disk = argv[1];
+	start = argc == 4 ? atoll(argv[3]) << 20 : 0;
 	size = size_of_disk();
 	for (t = 0; t < THREADS; t++)
 		if (pthread_create(&thread[t], NULL, worker, (void *)t))

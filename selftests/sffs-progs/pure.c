@@ -40,7 +40,7 @@ static unsigned int rounds(void)
 static bool bitmaps(void)
 {
 	/* Of exactly the size that is used, so that a sanitizer sees what goes beyond. */
-	u8 *map = calloc(1, BITS / 8);
+	u8 *map = calloc(1, BITS / 8), *filled = calloc(1, BITS / 8);
 	bool model[BITS] = { false }, ok = true;
 
 	for (unsigned int i = 0; ok && i < rounds(); i++) {
@@ -53,13 +53,17 @@ static bool bitmaps(void)
 			want += model[k] != value;
 			model[k] = value;
 		}
-		ok = sffs_bits_set(map, from, count, value) == want;
+		sffs_bits_fill(filled, from, count, value);
+		ok = sffs_bits_count(map, from, count) == (value ? count - want : want) &&
+		     sffs_bits_set(map, from, count, value) == want &&
+		     !memcmp(map, filled, BITS / 8);
 		from = rnd(BITS);
 		value = rnd(2);
 		for (at = from; at < BITS && model[at] != value; at++)
 			;
 		ok = ok && sffs_bits_find(map, from, BITS, value) == at;
 	}
+	free(filled);
 	free(map);
 	return ok;
 }

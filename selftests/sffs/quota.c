@@ -204,6 +204,50 @@ static int many_files(const struct volume *v)
 	return err;
 }
 
+/* Programs name the device, as /proc/mounts does: quotactl(2) finds the mount by that. */
+TEST_F(quota, by_device)
+{
+	struct volume *v = &self->vol;
+	struct if_dqblk d = { };
+	struct stat dev, st;
+
+	ASSERT_EQ(0, make_file(v, "file", 1));
+	ASSERT_EQ(0, give_away(v, "file"));
+	ASSERT_EQ(0, syscall(SYS_quotactl, QCMD(Q_GETQUOTA, USRQUOTA), v->dev, USER, &d));
+	EXPECT_EQ(1, d.dqb_curinodes);
+	ASSERT_EQ(0, stat(v->dev, &dev));
+	ASSERT_EQ(0, stat(v->dir, &st));
+	EXPECT_EQ(dev.st_rdev, st.st_dev);
+	/* It belongs to nobody again once the volume is unmounted. */
+	ASSERT_EQ(0, volume_umount(v));
+	EXPECT_EQ(-1, syscall(SYS_quotactl, QCMD(Q_GETQUOTA, USRQUOTA), v->dev, USER, &d));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(0, volume_mount(v, 0, ALL));
+}
+
+static int leave_whiteout(const struct volume *v)
+{
+	return renameat2(AT_FDCWD, in(v, "file-0"), AT_FDCWD, in(v, "file-1"), RENAME_WHITEOUT) ?
+	       -errno : 0;
+}
+
+/* What is left in the place of a name is an inode of who renames. */
+TEST_F(quota, whiteouts)
+{
+	struct volume *v = &self->vol;
+
+	ASSERT_EQ(0, make_file(v, "file-0", 1));
+	ASSERT_EQ(0, chown(in(v, "file-0"), USER, GROUP));
+	ASSERT_EQ(0, limit(v, USRQUOTA, USER, 0, 0, 0, 1));
+	EXPECT_EQ(-EDQUOT, as_user(v, leave_whiteout));
+	EXPECT_EQ(0, access(in(v, "file-0"), F_OK));
+	EXPECT_EQ(-1, access(in(v, "file-1"), F_OK));
+	ASSERT_EQ(0, limit(v, USRQUOTA, USER, 0, 0, 0, 2));
+	EXPECT_EQ(0, as_user(v, leave_whiteout));
+	EXPECT_EQ(0, access(in(v, "file-1"), F_OK));
+	EXPECT_EQ(2, used(v, USRQUOTA, USER) % 1000);
+}
+
 TEST_F(quota, hard_limits)
 {
 	static const int types[] = { USRQUOTA, GRPQUOTA };

@@ -103,26 +103,6 @@ static int parse(struct leasing *l, int argc, char **argv)
 	return l->command && l->to ? -1 : 0;
 }
 
-/* Is the host's console on what is asked for, or on one of several that would do? */
-static bool has_console(const struct asv_vtd_lease_arg *arg, const char *address)
-{
-	struct function *list, f;
-	ssize_t n, i;
-	bool found = false;
-
-	if (!arg->flags)
-		return !function_read(&f, address) && f.boot_vga;
-	if (!(arg->flags & ASV_VTD_LEASE_ID))
-		return false;
-	n = function_list(&list);
-	for (i = 0; i < n; i++)
-		found |= list[i].boot_vga && list[i].vendor == arg->vendor &&
-			 list[i].device == arg->device;
-	if (n >= 0)
-		free(list);
-	return found || n < 0;
-}
-
 /* A descriptor, or a negative exit code after a message. */
 static int take(const struct leasing *l, struct asv_vtd_lease_arg *arg)
 {
@@ -130,7 +110,7 @@ static int take(const struct leasing *l, struct asv_vtd_lease_arg *arg)
 	int node, lease;
 
 	function_of_arg(arg, address);
-	if (!l->console && has_console(arg, address)) {
+	if (!l->console && function_has_console(arg)) {
 		log_err("the host's console is on %s: --console leases it all the same", l->spec);
 		return -VTD_REFUSED;
 	}

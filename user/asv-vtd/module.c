@@ -8,7 +8,7 @@
 
 #include "array.h"
 #include "log.h"
-#include "vtd.h"
+#include "lease.h"
 
 #define NODE		"/dev/asv-vtd"
 #define TRIES		10

@@ -3,7 +3,6 @@
 #ifndef ASV_VTD_PROG_H
 #define ASV_VTD_PROG_H
 
-#include <linux/asv_vtd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +10,7 @@
 #include <sys/types.h>
 
 #include "json.h"
+#include "lease.h"
 
 /* enum vtd_exit - what asv-vtd ends with; in asv-vtd(8) */
 enum vtd_exit {
@@ -22,7 +22,6 @@ enum vtd_exit {
 	VTD_TIMEOUT = 5,	/* what was waited for did not happen in time */
 };
 
-#define VTD_ADDRESS_LEN		16
 #define VTD_NAME_LEN		64
 #define VTD_PATH_LEN		256
 
@@ -73,19 +72,8 @@ ssize_t function_list(struct function **list);
 /* function_label() - what it is, in a word: "NVMe controller" */
 const char *function_label(const struct function *f);
 
-/* The long form of an address, 0000:00:04.0; false if @text is no address. */
-bool function_address(const char *text, char address[VTD_ADDRESS_LEN]);
-
-/**
- * function_spec() - what a lease is asked for
- * @text: ADDRESS, VENDOR:DEVICE[,node=N] or pf=ADDRESS,vf=N
- * @arg: its address, ids and flags are set
- * Return: NULL, or a constant text that says what is wanted.
- */
-const char *function_spec(const char *text, struct asv_vtd_lease_arg *arg);
-
-/* function_of_arg() - the address in @arg as text */
-void function_of_arg(const struct asv_vtd_lease_arg *arg, char address[VTD_ADDRESS_LEN]);
+/* function_has_console() - is the host's console on what is asked for, or on one that would do? */
+bool function_has_console(const struct asv_vtd_lease_arg *arg);
 
 /* The first line of a file below /sys, without its newline; -1 if there is none. */
 int sys_text(char *to, size_t size, const char *fmt, ...)
@@ -94,21 +82,7 @@ int sys_text(char *to, size_t size, const char *fmt, ...)
 /* disk_use_show() - say which disks of a function are mounted, swapped on or held */
 void disk_use_show(const char *address);
 
-/* ---- the module (module.c) */
-
-/* vtd_open() - /dev/asv-vtd; -1 after a message */
-int vtd_open(void);
-
-/**
- * vtd_lease() - the ioctl
- * @arg: as in <linux/asv_vtd.h>
- * Return: a descriptor, 0 with ASV_VTD_LEASE_CHECK, or -errno. Before -EUSERS for a lease it
- * has tried for two seconds, since udev looks into new disks.
- */
-int vtd_lease(int node, struct asv_vtd_lease_arg *arg);
-
-/* vtd_reason() - the name of a refusal in JSON: "disk-open" */
-const char *vtd_reason(unsigned int reason);
+/* ---- what a lease is for */
 
 /**
  * handover() - pass a lease on to whoever listens on a socket (handover.c)

@@ -179,8 +179,14 @@ unsigned int acpi_pci_gsi(unsigned int slot)
 	return ACPI_GSI_PCI_FIRST + slot % ACPI_GSI_PCI_COUNT;
 }
 
-/* _OSC: grant what the bus has natively, which is the PCI Express capability structure. */
-static void dsdt_pci_osc(struct aml *a)
+#define OSC_HOTPLUG	0x01
+#define OSC_EXPRESS	0x10
+
+/*
+ * _OSC: grant what the bus has natively: the PCI Express capability structure, and where there
+ * are root ports (other buses) their hot-plug.
+ */
+static void dsdt_pci_osc(struct aml *a, unsigned int buses)
 {
 	static const uint8_t uuid[16] = {
 		0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40,
@@ -208,10 +214,10 @@ static void dsdt_pci_osc(struct aml *a)
 		aml_op(a, AML_ARG3);
 		aml_int(a, 8);
 		aml_path(a, "CDW3");
-		/* Local0 = CDW3 & 0x10 */
+		/* Local0 = CDW3 & what is granted */
 		aml_op(a, AML_AND);
 		aml_path(a, "CDW3");
-		aml_int(a, 0x10);
+		aml_int(a, buses > 1 ? OSC_EXPRESS | OSC_HOTPLUG : OSC_EXPRESS);
 		aml_op(a, AML_LOCAL0);
 		/* unknown revision */
 		inner = aml_open(a, AML_IF);
@@ -290,7 +296,7 @@ static void dsdt_pci(struct aml *a, struct memory *mem, unsigned int buses)
 		aml_res_mem64_window(&res, mem->mmio64_base, mem->mmio64_size);
 	aml_name_resources(a, &res);
 	dsdt_pci_prt(a);
-	dsdt_pci_osc(a);
+	dsdt_pci_osc(a, buses);
 	aml_close(a, dev);
 
 	/* Linux takes an ECAM only when a motherboard resource reserves it */

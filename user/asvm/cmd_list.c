@@ -91,7 +91,7 @@ static void show_json(struct json_out *out, const struct json_object *obj,
 {
 	static const char *const numbers[] = {
 		"cpus", "memory", "balloon", "reported", "reboots", "disks",
-		"networks",
+		"networks", "functions",
 	};
 	const char *state = json_get_str(obj, "state");
 	unsigned int i;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * asvm qemu: the same guest under QEMU, with its disks through the bridge and its
- * networks on /dev/asv-net. For every guest that asvm cannot boot itself.
+ * networks on /dev/asv-net, and functions by leases of asv-vtd. For every guest that asvm
+ * cannot boot itself.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "cmd.h"
 #include "exit_code.h"
 #include "help.h"
+#include "lease.h"
 #include "log.h"
 #include "run_config.h"
 
@@ -89,6 +91,20 @@ static const char *value(const char *text, char to[PATH_MAX * 2])
 	return to;
 }
 
+/* QEMU runs with the leases, and they end with it. */
+static void lease_words(struct plan *plan)
+{
+	const struct asvm_config *g = &plan->rc.guest;
+	unsigned int i;
+
+	for (i = 0; i < g->nvtds; i++) {
+		add(&plan->qemu, "asv-vtd");
+		add(&plan->qemu, "lease");
+		add(&plan->qemu, "%s", g->vtds[i].spec);
+		add(&plan->qemu, "--");
+	}
+}
+
 static void machine_words(struct plan *plan)
 {
 	const struct asvm_config *g = &plan->rc.guest;
@@ -100,6 +116,7 @@ static void machine_words(struct plan *plan)
 		huge = ",hugetlb=on,hugetlbsize=2M";
 	else if (g->hugepages == ASVM_PAGES_1G)
 		huge = ",hugetlb=on,hugetlbsize=1G";
+	lease_words(plan);
 	add(w, "qemu-system-x86_64");
 	add(w, "-name");
 	add(w, "%s", g->name);
@@ -294,6 +311,20 @@ static int net_words(struct plan *plan, unsigned int i)
 	return 0;
 }
 
+static int vtd_words(struct plan *plan, const struct asvm_vtd *vtd)
+{
+	char address[VTD_ADDRESS_LEN];
+
+	if (vtd->function.flags) {
+		log_err("--vtd %s: QEMU needs the function's address", vtd->spec);
+		return -EINVAL;
+	}
+	function_of_arg(&vtd->function, address);
+	add(&plan->qemu, "-device");
+	add(&plan->qemu, "vfio-pci,host=%s", address);
+	return 0;
+}
+
 static int make_plan(struct plan *plan)
 {
 	const struct asvm_config *g = &plan->rc.guest;
@@ -318,6 +349,8 @@ static int make_plan(struct plan *plan)
 		}
 		ret = net_words(plan, i);
 	}
+	for (i = 0; i < g->nvtds && !ret; i++)
+		ret = vtd_words(plan, &g->vtds[i]);
 	return ret;
 }
 

@@ -6,6 +6,7 @@
 #ifndef ASVM_CONFIG_H
 #define ASVM_CONFIG_H
 
+#include <linux/asv_vtd.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@
 #define ASVM_CPUS_MAX		64
 #define ASVM_DISKS_MAX		16
 #define ASVM_NETS_MAX		8
+#define ASVM_VTDS_MAX		8
 #define ASVM_DISK_QUEUES_MAX	64
 #define ASVM_NET_PAIRS_MAX	8
 #define ASVM_QUEUE_SIZE_MAX	1024
@@ -76,6 +78,16 @@ struct asvm_net {
 	unsigned int queue_size;
 	unsigned int poll_us;
 	uint16_t mtu;
+};
+
+/**
+ * struct asvm_vtd - a PCI function of the host
+ * @spec: as it was written, for messages
+ * @function: what /dev/asv-vtd is asked for
+ */
+struct asvm_vtd {
+	const char *spec;
+	struct asv_vtd_lease_arg function;
 };
 
 /**
@@ -144,6 +156,8 @@ struct asvm_config {
 	unsigned int ndisks;
 	struct asvm_net nets[ASVM_NETS_MAX];
 	unsigned int nnets;
+	struct asvm_vtd vtds[ASVM_VTDS_MAX];
+	unsigned int nvtds;
 
 	bool rng;
 	bool balloon;

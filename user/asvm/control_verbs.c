@@ -53,6 +53,7 @@ static enum control_result verb_status(struct control_ctx *ctx,
 	json_u64(out, "reboots", info.reboots);
 	json_u64(out, "disks", info.ndisks);
 	json_u64(out, "networks", info.nnets);
+	json_u64(out, "functions", info.nfunctions);
 	json_close(out, '}');
 	return CONTROL_DONE;
 }

@@ -2,9 +2,25 @@
 /* All devices of a guest. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices.h"
 #include "log.h"
+
+static int devices_open_vtds(struct devices *d, const struct asvm_config *cfg)
+{
+	unsigned int i;
+
+	d->vfio = vfio_open_container(cfg);
+	if (d->vfio < 0)
+		return d->vfio;
+	for (i = 0; i < cfg->nvtds; i++) {
+		d->vtds[i] = vfio_open(cfg, i);
+		if (!d->vtds[i])
+			return -EINVAL;
+	}
+	return 0;
+}
 
 int devices_open(struct devices *d, const struct asvm_config *cfg)
 {
@@ -25,7 +41,7 @@ int devices_open(struct devices *d, const struct asvm_config *cfg)
 		if (!d->vsock)
 			return -EINVAL;
 	}
-	return 0;
+	return cfg->nvtds ? devices_open_vtds(d, cfg) : 0;
 }
 
 /* Slots follow the order here: disks first, so that their names do not move with options. */
@@ -59,12 +75,27 @@ static int devices_create_virtio(struct devices *d, const struct asvm_config *cf
 		if (!d->rng)
 			return -EINVAL;
 	}
-	if (cfg->balloon) {
+	if (cfg->balloon && cfg->nvtds) {
+		log_info("guest memory is locked for --vtd: no balloon, no free page reporting");
+	} else if (cfg->balloon) {
 		d->balloon = balloon_create(&d->host, cfg->free_page_reporting);
 		if (!d->balloon)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+static int devices_create_vtds(struct devices *d, const struct asvm_config *cfg)
+{
+	unsigned int i;
+	int err;
+
+	if (!cfg->nvtds)
+		return 0;
+	err = vfio_attach(d->vfio, d->vtds, cfg->nvtds, &d->host);
+	for (i = 0; i < cfg->nvtds && !err; i++)
+		err = vfio_create(d->vtds[i]);
+	return err;
 }
 
 int devices_create(struct devices *d, const struct asvm_config *cfg,
@@ -86,6 +117,8 @@ int devices_create(struct devices *d, const struct asvm_config *cfg,
 	}
 	err = devices_create_virtio(d, cfg);
 	if (!err)
+		err = devices_create_vtds(d, cfg);
+	if (!err)
 		pci_reset(&d->pci);
 	return err;
 }
@@ -94,6 +127,10 @@ void devices_destroy(struct devices *d)
 {
 	unsigned int i;
 
+	for (i = 0; i < ASVM_VTDS_MAX; i++)
+		vfio_destroy(d->vtds[i]);
+	if (d->vfio >= 0)
+		close(d->vfio);
 	balloon_destroy(d->balloon);
 	rng_destroy(d->rng);
 	console_destroy(d->console);
@@ -124,6 +161,8 @@ void devices_reset(struct devices *d)
 	devices_reset_virtio(console_virtio(d->console));
 	devices_reset_virtio(rng_virtio(d->rng));
 	devices_reset_virtio(balloon_virtio(d->balloon));
+	for (i = 0; i < ASVM_VTDS_MAX; i++)
+		vfio_reset(d->vtds[i]);
 	pci_reset(&d->pci);
 	serial_reset(&d->serial);
 }
@@ -158,6 +197,8 @@ void devices_query(struct devices *d, struct machine_info *info)
 	for (i = 0; i < ASVM_NETS_MAX && d->nets[i]; i++)
 		net_query(d->nets[i], &info->nets[i]);
 	info->nnets = i;
+	for (i = 0; i < ASVM_VTDS_MAX; i++)
+		info->nfunctions += d->vtds[i] && vfio_is_held(d->vtds[i]);
 	if (d->balloon) {
 		info->balloon = balloon_actual(d->balloon);
 		info->reported = balloon_reported(d->balloon);

@@ -12,12 +12,14 @@
 #include "rng.h"
 #include "serial.h"
 #include "term.h"
+#include "vfio.h"
 #include "virtio.h"
 #include "vsock.h"
 
 /**
  * struct devices - the devices; the machine's lock covers them
  * @host: what they are given of the machine
+ * @vfio: the container of @vtds, -1: there are none
  */
 struct devices {
 	struct virtio_host host;
@@ -30,6 +32,8 @@ struct devices {
 	struct balloon *balloon;
 	struct console *console;
 	struct vsock *vsock;
+	struct vfio_dev *vtds[ASVM_VTDS_MAX];
+	int vfio;
 };
 
 /** devices_open - open what devices need and the configuration does not bring; phase 1 */

@@ -9,6 +9,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,7 +22,7 @@
 
 /* Calls that are harmless with any argument: they work on what is open already. */
 static const unsigned short guest_calls[] = {
-	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64,
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64,
 	SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto, SYS_accept4,
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_poll,
 	SYS_futex, SYS_madvise, SYS_munmap, SYS_brk,
@@ -48,6 +49,9 @@ static const unsigned int guest_ioctls[] = {
 	VHOST_VSOCK_SET_RUNNING,
 	ASV_BLK_SET_BACKEND, ASV_BLK_GET_CONFIG, ASV_BLK_SET_WCE, ASV_BLK_REFRESH,
 	TUNSETOFFLOAD, TUNSETQUEUE,
+	/* a guest that sets up a function of the host, moves its BARs, or lets go of it */
+	VFIO_DEVICE_SET_IRQS, VFIO_DEVICE_RESET, KVM_SET_USER_MEMORY_REGION,
+	KVM_SET_DEVICE_ATTR,
 };
 
 static const unsigned short bridge_calls[] = {

@@ -75,7 +75,7 @@ int kvm_create(struct kvm *kvm, int dev_fd)
 {
 	int err;
 
-	*kvm = (struct kvm){ .dev_fd = dev_fd, .vm_fd = -1 };
+	*kvm = (struct kvm){ .dev_fd = dev_fd, .vm_fd = -1, .vfio_fd = -1 };
 	if (ioctl(dev_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
 		log_err("/dev/kvm is not KVM API version %d", KVM_API_VERSION);
 		return -ENOTSUP;
@@ -109,8 +109,12 @@ err_destroy:
 
 void kvm_destroy(struct kvm *kvm)
 {
-	if (kvm->vm_fd >= 0)
+	if (kvm->vm_fd >= 0) {
+		if (kvm->vfio_fd >= 0)
+			close(kvm->vfio_fd);
 		close(kvm->vm_fd);
+	}
+	kvm->vfio_fd = -1;
 	kvm->vm_fd = -1;
 	free(kvm->msi);
 	free(kvm->routing);
@@ -128,6 +132,11 @@ int kvm_set_memory(struct kvm *kvm, uint32_t slot, uint64_t gpa, uint64_t size, 
 	};
 
 	return kvm_ioctl(kvm, KVM_SET_USER_MEMORY_REGION, &r);
+}
+
+uint32_t kvm_alloc_slot(struct kvm *kvm)
+{
+	return MEM_REGIONS_MAX + kvm->slots++;
 }
 
 int kvm_set_halt_poll(struct kvm *kvm, uint64_t ns)
@@ -215,6 +224,46 @@ int kvm_irqfd(struct kvm *kvm, int fd, unsigned int gsi, bool on)
 	};
 
 	return kvm_ioctl(kvm, KVM_IRQFD, &irqfd);
+}
+
+int kvm_irqfd_level(struct kvm *kvm, int fd, int resample, unsigned int gsi, bool on)
+{
+	struct kvm_irqfd irqfd = {
+		.fd = fd,
+		.resamplefd = resample,
+		.gsi = gsi,
+		.flags = on ? KVM_IRQFD_FLAG_RESAMPLE : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	return kvm_ioctl(kvm, KVM_IRQFD, &irqfd);
+}
+
+static int kvm_vfio_create(struct kvm *kvm)
+{
+	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
+	int err = kvm_ioctl(kvm, KVM_CREATE_DEVICE, &create);
+
+	if (!err)
+		kvm->vfio_fd = create.fd;
+	return err;
+}
+
+int kvm_vfio_group(struct kvm *kvm, int group, bool on)
+{
+	const int32_t fd = group;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = on ? KVM_DEV_VFIO_GROUP_ADD : KVM_DEV_VFIO_GROUP_DEL,
+		.addr = (uintptr_t)&fd,
+	};
+	int err = 0;
+
+	/* to leave, it must be there: a guest that runs may not make devices any more */
+	if (kvm->vfio_fd < 0)
+		err = on ? kvm_vfio_create(kvm) : -ENODEV;
+	if (!err && ioctl(kvm->vfio_fd, KVM_SET_DEVICE_ATTR, &attr) < 0)
+		err = -errno;
+	return err;
 }
 
 int kvm_ioeventfd(struct kvm *kvm, int fd, uint64_t addr, bool on)

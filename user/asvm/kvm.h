@@ -26,6 +26,8 @@ struct msi_route {
  * struct kvm - the VM
  * @msi: wanted routes of GSI KVM_MSI_FIRST + index; changes take effect by kvm_commit_routes()
  * @lines: for each IOAPIC pin, which sources assert it
+ * @slots: memory slots given away by kvm_alloc_slot()
+ * @vfio_fd: KVM's device for VFIO groups, -1 until there is one
  */
 struct kvm {
 	int dev_fd;
@@ -37,6 +39,8 @@ struct kvm {
 	bool routes_dirty;
 	struct kvm_irq_routing *routing;
 	uint64_t lines[KVM_IOAPIC_PINS];
+	uint32_t slots;
+	int vfio_fd;
 	struct kvm_irqchip ioapic_reset;
 };
 
@@ -48,6 +52,9 @@ void kvm_destroy(struct kvm *kvm);
 int kvm_cap(struct kvm *kvm, unsigned int cap);
 
 int kvm_set_memory(struct kvm *kvm, uint32_t slot, uint64_t gpa, uint64_t size, void *host);
+
+/** kvm_alloc_slot - the number of a memory slot that nobody else has; RAM has the first ones */
+uint32_t kvm_alloc_slot(struct kvm *kvm);
 
 /** kvm_set_halt_poll - longest poll before a halted vCPU sleeps, in nanoseconds */
 int kvm_set_halt_poll(struct kvm *kvm, uint64_t ns);
@@ -63,6 +70,19 @@ int kvm_commit_routes(struct kvm *kvm);
 
 /** kvm_irqfd - connect or disconnect an eventfd and a GSI; what it has counted is injected */
 int kvm_irqfd(struct kvm *kvm, int fd, unsigned int gsi, bool on);
+
+/**
+ * kvm_irqfd_level - the same for an IOAPIC pin as long as a device asserts it
+ * @resample: an eventfd that is signalled when the guest has handled the interrupt
+ */
+int kvm_irqfd_level(struct kvm *kvm, int fd, int resample, unsigned int gsi, bool on);
+
+/**
+ * kvm_vfio_group - tell KVM of a VFIO group of the guest's, or that it is none any more
+ *
+ * KVM then heeds what the group's DMA needs of the guest's caches.
+ */
+int kvm_vfio_group(struct kvm *kvm, int group, bool on);
 
 /** kvm_ioeventfd - count guest writes of any width at @addr in @fd, or stop */
 int kvm_ioeventfd(struct kvm *kvm, int fd, uint64_t addr, bool on);

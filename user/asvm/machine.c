@@ -87,6 +87,7 @@ struct machine *machine_open(const struct asvm_config *cfg)
 	}
 	m->cfg = cfg;
 	m->kvm.vm_fd = -1;
+	m->devices.vfio = -1;
 	m->mem.fd = -1;
 	m->wake.fd = -1;
 	m->kernel_fd = -1;
@@ -209,7 +210,7 @@ static int machine_boot(struct machine *m)
 	err = boot_load(&m->mem, &m->image, &state);
 	if (err)
 		return err;
-	err = acpi_write(&m->mem, m->cfg->cpus, PCI_BUSES);
+	err = acpi_write(&m->mem, m->cfg->cpus, m->devices.pci.buses);
 	if (err) {
 		log_err("cannot write the ACPI tables: %s", strerror(-err));
 		return err;
@@ -292,7 +293,7 @@ static int machine_prepare_boot(struct machine *m)
 		.initrd = cfg->initrd ?: "initrd",
 		.cmdline = m->cmdline,
 		.rsdp = ACPI_BASE,
-		.buses = PCI_BUSES,
+		.buses = m->devices.pci.buses,
 	};
 	return boot_prepare(&m->image);
 }

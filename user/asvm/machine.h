@@ -13,8 +13,8 @@
  *   child    machine_run()     loads the kernel from its descriptor and lets the vCPUs go
  *
  * After machine_create() the machine's threads use these system calls and no others:
- *   read write readv writev pread64 poll epoll_ctl epoll_wait ioctl futex madvise fallocate
- *   ftruncate fstat lseek getrandom tgkill getpid gettid timerfd_settime rt_sigreturn
+ *   read write readv writev pread64 pwrite64 poll epoll_ctl epoll_wait ioctl futex madvise
+ *   fallocate ftruncate fstat lseek getrandom tgkill getpid gettid timerfd_settime rt_sigreturn
  *   rt_sigprocmask restart_syscall exit exit_group close
  *   mmap munmap mprotect brk (malloc, and the end of the machine)
  */
@@ -131,6 +131,7 @@ struct machine_info {
 	unsigned int reboots;
 	unsigned int ndisks;
 	unsigned int nnets;
+	unsigned int nfunctions;	/* of the host, that the guest has now */
 	struct machine_disk_info disks[ASVM_DISKS_MAX];
 	struct machine_net_info nets[ASVM_NETS_MAX];
 };

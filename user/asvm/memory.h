@@ -26,6 +26,9 @@ struct kvm;
 #define KVM_IDMAP_BASE	0xfffbc000ULL
 #define MMIO64_SIZE	(64ULL << 30)
 
+/* below 4 GiB and above; the numbers of their memory slots begin with 0 */
+#define MEM_REGIONS_MAX	2
+
 /** struct mem_region - RAM that is contiguous in the guest and in the host */
 struct mem_region {
 	uint64_t gpa;
@@ -49,7 +52,7 @@ struct memory {
 	uint64_t mmio64_base;
 	uint64_t mmio64_size;
 	unsigned int nregions;
-	struct mem_region regions[2];
+	struct mem_region regions[MEM_REGIONS_MAX];
 };
 
 /** mem_create - map the RAM of @cfg; 0, or -errno after a message */

@@ -1,46 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* MSI-X vectors of a function. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "log.h"
 #include "msix.h"
 
 int msix_init(struct msix *msix, struct kvm *kvm, struct pci_dev *pci, unsigned int n,
-	      unsigned int bar, uint32_t table, uint32_t pba)
+	      const struct msix_place *place)
 {
 	unsigned int i;
-	int gsi;
+	int gsi, err;
 
-	*msix = (struct msix){ .kvm = kvm, .pci = pci };
+	*msix = (struct msix){ .kvm = kvm, .pci = pci, .cap = place->cap };
 	if (!n || n > MSIX_VECTORS_MAX)
 		return -EINVAL;
 	msix->v = calloc(n, sizeof(*msix->v));
 	if (!msix->v)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
-		msix->v[i].fd = -1;
+		msix->v[i].v.fd = -1;
 	msix->n = n;
 	gsi = kvm_alloc_msi(kvm, n);
 	if (gsi < 0)
 		return gsi;
 	for (i = 0; i < n; i++) {
-		msix->v[i].gsi = gsi + i;
 		msix->v[i].word[3] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		msix->v[i].fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (msix->v[i].fd < 0)
-			return -errno;
+		err = vector_init(&msix->v[i].v, gsi + i);
+		if (err)
+			return err;
 	}
-	msix->cap = pci_add_cap(pci, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
+	if (msix->cap)
+		pci_add_cap_at(pci, PCI_CAP_ID_MSIX, msix->cap);
+	else
+		msix->cap = pci_add_cap(pci, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
 	pci_set(pci->cfg, msix->cap + PCI_MSIX_FLAGS, 2, n - 1);
 	pci_set(pci->wmask, msix->cap + PCI_MSIX_FLAGS, 2,
 		PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-	pci_set(pci->cfg, msix->cap + PCI_MSIX_TABLE, 4, table | bar);
-	pci_set(pci->cfg, msix->cap + PCI_MSIX_PBA, 4, pba | bar);
+	pci_set(pci->cfg, msix->cap + PCI_MSIX_TABLE, 4, place->table);
+	pci_set(pci->cfg, msix->cap + PCI_MSIX_PBA, 4, place->pba);
 	return 0;
 }
 
@@ -49,8 +47,7 @@ void msix_destroy(struct msix *msix)
 	unsigned int i;
 
 	for (i = 0; i < msix->n; i++)
-		if (msix->v[i].fd >= 0)
-			close(msix->v[i].fd);
+		vector_destroy(&msix->v[i].v);
 	free(msix->v);
 	msix->v = NULL;
 	msix->n = 0;
@@ -72,39 +69,16 @@ static bool msix_open(const struct msix *msix, const struct msix_vector *v)
 	       !(v->word[3] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
 
+bool msix_vector_open(const struct msix *msix, unsigned int vector)
+{
+	return vector < msix->n && msix_open(msix, &msix->v[vector]);
+}
+
 /* Take down what may no longer interrupt, and wish the routes of what may. */
 static void msix_prepare(struct msix *msix, struct msix_vector *v)
 {
-	bool open = msix_open(msix, v);
-
-	if (v->wired && !open) {
-		kvm_irqfd(msix->kvm, v->fd, v->gsi, false);
-		v->wired = false;
-	}
-	if (open)
-		kvm_set_msi(msix->kvm, v->gsi, true,
-			    v->word[0] | (uint64_t)v->word[1] << 32, v->word[2]);
-}
-
-/* With its route in place; what was signalled while masked is delivered by this. */
-static void msix_wire(struct msix *msix, struct msix_vector *v)
-{
-	int err;
-
-	if (v->wired || !msix_open(msix, v))
-		return;
-	err = kvm_irqfd(msix->kvm, v->fd, v->gsi, true);
-	if (err)
-		log_warn("KVM refuses an interrupt route: %s", strerror(-err));
-	v->wired = !err;
-}
-
-static void msix_commit(struct msix *msix)
-{
-	int err = kvm_commit_routes(msix->kvm);
-
-	if (err)
-		log_warn("KVM refuses the guest's interrupt routes: %s", strerror(-err));
+	vector_prepare(&v->v, msix->kvm, msix_open(msix, v),
+		       v->word[0] | (uint64_t)v->word[1] << 32, v->word[2]);
 }
 
 static void msix_update_all(struct msix *msix)
@@ -115,9 +89,10 @@ static void msix_update_all(struct msix *msix)
 		msix_prepare(msix, &msix->v[i]);
 	if (!msix->live)
 		return;
-	msix_commit(msix);
+	vector_commit(msix->kvm);
 	for (i = 0; i < msix->n; i++)
-		msix_wire(msix, &msix->v[i]);
+		if (msix_open(msix, &msix->v[i]))
+			vector_wire(&msix->v[i].v, msix->kvm);
 }
 
 static void msix_update(struct msix *msix, struct msix_vector *v)
@@ -125,8 +100,8 @@ static void msix_update(struct msix *msix, struct msix_vector *v)
 	msix_prepare(msix, v);
 	if (!msix->live || !msix_open(msix, v))
 		return;
-	msix_commit(msix);
-	msix_wire(msix, v);
+	vector_commit(msix->kvm);
+	vector_wire(&v->v, msix->kvm);
 }
 
 void msix_go_live(struct msix *msix)
@@ -156,33 +131,25 @@ void msix_reset(struct msix *msix)
 	pci_set(msix->pci->cfg, msix->cap + PCI_MSIX_FLAGS, 2, msix->n - 1);
 	for (i = 0; i < msix->n; i++) {
 		struct msix_vector *v = &msix->v[i];
-		uint64_t count;
 
 		v->word[0] = 0;
 		v->word[1] = 0;
 		v->word[2] = 0;
 		v->word[3] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 		msix_prepare(msix, v);
-		kvm_set_msi(msix->kvm, v->gsi, false, 0, 0);
-		/* what was still pending is lost with the reset */
-		if (read(v->fd, &count, sizeof(count)) < 0)
-			continue;
+		vector_reset(&v->v, msix->kvm);
 	}
 }
 
 int msix_fd(const struct msix *msix, unsigned int vector)
 {
-	return vector < msix->n ? msix->v[vector].fd : -1;
+	return vector < msix->n ? msix->v[vector].v.fd : -1;
 }
 
 void msix_signal(struct msix *msix, unsigned int vector)
 {
-	static const uint64_t one = 1;
-	int fd = msix_fd(msix, vector);
-
-	/* a counter that is full is pending already */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
+	if (vector < msix->n)
+		vector_signal(&msix->v[vector].v);
 }
 
 static struct msix_vector *msix_entry(struct msix *msix, uint64_t off, unsigned int len)
@@ -218,12 +185,9 @@ uint64_t msix_pba_read(struct msix *msix, uint64_t off, unsigned int len)
 	uint64_t bits = 0;
 	unsigned int i, first = off / 8 * 64;
 
-	for (i = first; i < msix->n && i < first + 64; i++) {
-		struct pollfd p = { .fd = msix->v[i].fd, .events = POLLIN };
-
-		if (!msix->v[i].wired && poll(&p, 1, 0) == 1)
+	for (i = first; i < msix->n && i < first + 64; i++)
+		if (vector_pending(&msix->v[i].v))
 			bits |= 1ULL << (i - first);
-	}
 	bits >>= 8 * (off % 8);
 	return len < 8 ? bits & ((1ULL << (8 * len)) - 1) : bits;
 }

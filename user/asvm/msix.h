@@ -8,20 +8,26 @@
 
 #include "kvm.h"
 #include "pci.h"
+#include "vector.h"
 
-#define MSIX_VECTORS_MAX	128
+#define MSIX_VECTORS_MAX	256
 #define MSIX_ENTRY_SIZE		16
 
-/**
- * struct msix_vector - one entry of the table
- * @fd: what signals it; with no irqfd in place it counts, and is the pending bit
- * @wired: an irqfd leads from @fd to @gsi
- */
+/** struct msix_vector - one entry of the table; what is pending of @v is its pending bit */
 struct msix_vector {
 	uint32_t word[MSIX_ENTRY_SIZE / 4];
-	int fd;
-	unsigned int gsi;
-	bool wired;
+	struct vector v;
+};
+
+/**
+ * struct msix_place - where things are
+ * @cap: the capability in configuration space, 0: the next free place
+ * @table, @pba: table and pending bits, as in their registers: offset and number of the BAR
+ */
+struct msix_place {
+	unsigned int cap;
+	uint32_t table;
+	uint32_t pba;
 };
 
 /**
@@ -37,12 +43,15 @@ struct msix {
 	bool live;
 };
 
-/** msix_init - @n vectors; the table is at @table and the pending bits at @pba in @bar */
+/** msix_init - @n vectors; 0 or -errno */
 int msix_init(struct msix *msix, struct kvm *kvm, struct pci_dev *pci, unsigned int n,
-	      unsigned int bar, uint32_t table, uint32_t pba);
+	      const struct msix_place *place);
 void msix_destroy(struct msix *msix);
 
 bool msix_enabled(const struct msix *msix);
+
+/** msix_vector_open - may it interrupt: is MSI-X enabled, and neither all nor it masked? */
+bool msix_vector_open(const struct msix *msix, unsigned int vector);
 
 /** msix_go_live - set the routes of all vectors in one call, and connect them */
 void msix_go_live(struct msix *msix);

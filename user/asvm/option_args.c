@@ -71,6 +71,13 @@ struct asvm_net *run_config_add_net(struct run_config *rc)
 	return &rc->guest.nets[rc->guest.nnets++];
 }
 
+struct asvm_vtd *run_config_add_vtd(struct run_config *rc)
+{
+	if (rc->guest.nvtds == ASVM_VTDS_MAX)
+		return NULL;
+	return &rc->guest.vtds[rc->guest.nvtds++];
+}
+
 /*
  * One key of "FILE,key=value,key=value"; the first may be a value alone, that of
  * @lead. The returned text is used before the next call.
@@ -139,4 +146,14 @@ const char *option_net(void *object, char *value)
 	if (!net)
 		return "too many networks; a guest has at most 8";
 	return set_keys(net_options, net, value, "tap");
+}
+
+/* A function is named by all of the value: its commas are not between keys. */
+const char *option_vtd(void *object, char *value)
+{
+	struct asvm_vtd *vtd = run_config_add_vtd(object);
+
+	if (!vtd)
+		return "too many functions; a guest has at most 8";
+	return option_set(vtd_options, vtd, value);
 }

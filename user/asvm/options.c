@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease.h"
 #include "values.h"
 
 static const char *set_name(void *object, char *value)
@@ -205,6 +206,17 @@ static const char *set_net_vhost_fds(void *object, char *value)
 	return fd_list(value, net->vhost_fds, &count);
 }
 
+static const char *set_function(void *object, char *value)
+{
+	struct asvm_vtd *vtd = object;
+	const char *why = function_spec(value, &vtd->function);
+
+	if (why)
+		return why;
+	vtd->spec = strdup(value);
+	return vtd->spec ? NULL : "out of memory";
+}
+
 #define GUEST(field) offsetof(struct run_config, guest.field)
 #define RUN(field) offsetof(struct run_config, field)
 
@@ -225,6 +237,8 @@ const struct option_def guest_options[] = {
 	  OPTION_CALL, .call = option_disk },
 	{ "net", NULL, "tap=NAME[,...]", "a network; may come more than once",
 	  OPTION_CALL, .call = option_net },
+	{ "vtd", NULL, "FUNCTION", "a PCI function of the host; may come more than once",
+	  OPTION_CALL, .call = option_vtd },
 	{ "console", "Console", "DEVICE", "serial (ttyS0), virtio (hvc0) or none",
 	  OPTION_CALL, .call = set_console },
 	{ "reboot", "Reboot", "BOOL", "start again when the guest reboots (yes)",
@@ -318,6 +332,12 @@ const struct option_def net_options[] = {
 	  OPTION_CALL, .call = set_net_fds },
 	{ "vhost-fd", NULL, "FD[:FD...]", "open descriptors of /dev/asv-net",
 	  OPTION_CALL, .call = set_net_vhost_fds },
+	{ }
+};
+
+const struct option_def vtd_options[] = {
+	{ NULL, "Function", "FUNCTION", "ADDRESS, VENDOR:DEVICE[,node=N] or pf=ADDRESS,vf=N",
+	  OPTION_CALL, .call = set_function },
 	{ }
 };
 

@@ -78,6 +78,7 @@ struct option_def {
 extern const struct option_def guest_options[];	/* struct run_config */
 extern const struct option_def disk_options[];	/* struct asvm_disk */
 extern const struct option_def net_options[];	/* struct asvm_net */
+extern const struct option_def vtd_options[];	/* struct asvm_vtd */
 
 /**
  * option_set() - give one option its value
@@ -119,10 +120,12 @@ int option_arg_set(const struct option_arg *arg, void *object);
 /* One more device of a guest, with defaults; NULL when it has all it can have. */
 struct asvm_disk *run_config_add_disk(struct run_config *rc);
 struct asvm_net *run_config_add_net(struct run_config *rc);
+struct asvm_vtd *run_config_add_vtd(struct run_config *rc);
 
-/* The calls of --disk and --net; @object is a struct run_config. */
+/* The calls of --disk, --net and --vtd; @object is a struct run_config. */
 const char *option_disk(void *object, char *value);
 const char *option_net(void *object, char *value);
+const char *option_vtd(void *object, char *value);
 
 /* An open descriptor from outside; it is made close-on-exec. */
 const char *option_fd(uint64_t number, int *fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The PCI host bridge: configuration space by ECAM and by configuration mechanism #1, and the
- * memory BARs of its functions.
+ * memory BARs of its functions, which are on bus 0 or alone on a bus behind a root port.
  */
 #ifndef ASVM_PCI_H
 #define ASVM_PCI_H
@@ -13,7 +13,6 @@
 #include "memory.h"
 
 #define PCI_SLOTS	32
-#define PCI_BUSES	1
 #define PCI_BARS	6
 #define PCI_CFG_SIZE	256
 
@@ -38,22 +37,25 @@ struct pci_ops {
 };
 
 /**
- * struct pci_bar - a 64-bit memory BAR
+ * struct pci_bar - a memory BAR
  * @size: a power of two, 0: not there
- * @home: the address asvm gave it
+ * @type: PCI_BASE_ADDRESS_MEM_TYPE_64 and PCI_BASE_ADDRESS_MEM_PREFETCH, as in the register
  * @addr: where it is mapped, valid with @mapped
  */
 struct pci_bar {
 	uint64_t size;
-	uint64_t home;
 	uint64_t addr;
+	uint32_t type;
 	bool mapped;
 };
 
 /**
  * struct pci_dev - one function, embedded in its device
+ * @slot: on bus 0; behind a root port that of the port
  * @cfg: configuration space
  * @wmask: bits of it that the guest may change
+ * @w1c: bits of it that the guest clears by writing a 1
+ * @reset: what the bits of @wmask are after a reset
  * @cap_end: where the next capability goes
  */
 struct pci_dev {
@@ -62,6 +64,8 @@ struct pci_dev {
 	unsigned int slot;
 	uint8_t cfg[PCI_CFG_SIZE];
 	uint8_t wmask[PCI_CFG_SIZE];
+	uint8_t w1c[PCI_CFG_SIZE];
+	uint8_t reset[PCI_CFG_SIZE];
 	unsigned int cap_end;
 	unsigned int cap_last;
 	struct pci_bar bars[PCI_BARS];
@@ -77,14 +81,17 @@ struct pci_ids {
 };
 
 /**
- * struct pci_bus - bus 0
- * @devs: its functions by slot; slot 0 is @bridge
- * @mmio_next: the next free address for a BAR
+ * struct pci_bus - bus 0, and those behind its root ports
+ * @devs: functions of bus 0 by slot, slot 0 is @bridge; then those behind the port in a slot
+ * @buses: how many there are
+ * @mmio_next, @mmio64_next: the next free addresses for BARs
  * @conf1_addr: the address register of configuration mechanism #1
  */
 struct pci_bus {
-	struct pci_dev *devs[PCI_SLOTS];
+	struct pci_dev *devs[2 * PCI_SLOTS];
+	unsigned int buses;
 	uint64_t mmio_next;
+	uint64_t mmio64_next;
 	const struct memory *mem;
 	uint32_t conf1_addr;
 	struct pci_dev bridge;
@@ -96,16 +103,44 @@ void pci_init(struct pci_bus *bus, const struct memory *mem);
 /** pci_dev_init - an empty function: header and its permissions */
 void pci_dev_init(struct pci_dev *dev, const struct pci_ops *ops, const struct pci_ids *ids);
 
-/** pci_add_bar - a 64-bit BAR of @size bytes, a power of two; before pci_add() */
-void pci_add_bar(struct pci_dev *dev, unsigned int bar, uint64_t size);
+/** pci_make_bridge - its header is that of a PCI-to-PCI bridge; after pci_dev_init() */
+void pci_make_bridge(struct pci_dev *dev);
+
+/**
+ * pci_add_bar - a BAR of @size bytes, a power of two; before the function is added
+ * @type: as in struct pci_bar
+ */
+void pci_add_bar(struct pci_dev *dev, unsigned int bar, uint64_t size, uint32_t type);
 
 /** pci_add_cap - room for a capability; returns where it starts */
 unsigned int pci_add_cap(struct pci_dev *dev, uint8_t id, unsigned int len);
 
-/** pci_add - put the function into the next slot and give its BARs addresses; 0 or -ENOSPC */
+/** pci_add_cap_at - the same at @off, a multiple of 4, which the caller knows to be free */
+void pci_add_cap_at(struct pci_dev *dev, uint8_t id, unsigned int off);
+
+/**
+ * pci_add - put the function into the next slot and give its BARs addresses
+ *
+ * All of configuration space is set up: what it holds now is what a reset brings back.
+ * 0 or -ENOSPC.
+ */
 int pci_add(struct pci_bus *bus, struct pci_dev *dev);
 
-/** pci_reset - every function's header as at the start, BARs unmapped */
+/**
+ * pci_add_behind - put the function behind a root port that was added, on a bus of its own
+ *
+ * Prefetchable BARs of 64 bits go above 4 GiB, where there is a window; what a port passes on
+ * to others has to be below. 0 or -ENOSPC.
+ */
+int pci_add_behind(struct pci_dev *port, struct pci_dev *dev);
+
+/** pci_remove_behind - take away what is behind a port; its BARs are unmapped */
+void pci_remove_behind(struct pci_dev *port);
+
+/** pci_reset_dev - what the guest may change is as at the start, BARs are unmapped */
+void pci_reset_dev(struct pci_dev *dev);
+
+/** pci_reset - the same for every function */
 void pci_reset(struct pci_bus *bus);
 
 /**

@@ -51,12 +51,17 @@ static const char *file_section(void *ctx, const char *name, unsigned int line)
 		fr->object = run_config_add_net(fr->rc);
 		if (!fr->object)
 			return "too many networks; a guest has at most 8";
+	} else if (!strcmp(name, "VTD")) {
+		fr->table = vtd_options;
+		fr->object = run_config_add_vtd(fr->rc);
+		if (!fr->object)
+			return "too many functions; a guest has at most 8";
 	} else {
 		char shown[64];
 
 		value_show(name, shown, sizeof(shown));
 		snprintf(fr->why, sizeof(fr->why),
-			 "unknown section [%s]; there are [Guest], [Disk] and [Network]",
+			 "unknown section [%s]; there are [Guest], [Disk], [Network] and [VTD]",
 			 shown);
 		return fr->why;
 	}
@@ -249,6 +254,15 @@ static int check_net(const struct asvm_net *net, unsigned int i)
 	return 0;
 }
 
+static int check_vtd(const struct asvm_vtd *vtd, unsigned int i)
+{
+	if (!vtd->spec) {
+		log_err("[VTD] section %u: no function; give Function=", i);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int run_config_check(struct run_config *rc, bool kernel)
 {
 	struct asvm_config *g = &rc->guest;
@@ -281,6 +295,9 @@ int run_config_check(struct run_config *rc, bool kernel)
 			return -EINVAL;
 	for (i = 0; i < g->nnets; i++)
 		if (check_net(&g->nets[i], i))
+			return -EINVAL;
+	for (i = 0; i < g->nvtds; i++)
+		if (check_vtd(&g->vtds[i], i))
 			return -EINVAL;
 	return 0;
 }

@@ -590,6 +590,10 @@ int virtio_init(struct virtio_dev *vd, const struct virtio_host *host,
 		.revision = VIRTIO_PCI_REVISION,
 		.class = id->class,
 	};
+	static const struct msix_place msix_place = {
+		.table = VP_MSIX_TABLE | VP_BAR,
+		.pba = VP_MSIX_PBA | VP_BAR,
+	};
 	int err;
 
 	vd->host = host;
@@ -604,15 +608,14 @@ int virtio_init(struct virtio_dev *vd, const struct virtio_host *host,
 		goto err_destroy;
 
 	pci_dev_init(&vd->pci, &vp_pci_ops, &ids);
-	pci_add_bar(&vd->pci, VP_BAR, VP_BAR_SIZE);
+	pci_add_bar(&vd->pci, VP_BAR, VP_BAR_SIZE, PCI_BASE_ADDRESS_MEM_TYPE_64);
 	vp_add_cap(vd, VIRTIO_PCI_CAP_COMMON_CFG, VP_COMMON, VP_COMMON_SIZE);
 	vp_add_cap(vd, VIRTIO_PCI_CAP_NOTIFY_CFG, VP_NOTIFY, nqueues * VP_NOTIFY_MULTIPLIER);
 	vp_add_cap(vd, VIRTIO_PCI_CAP_ISR_CFG, VP_ISR, 1);
 	if (vd->config_len)
 		vp_add_cap(vd, VIRTIO_PCI_CAP_DEVICE_CFG, VP_DEVICE, vd->config_len);
 	vp_add_cap(vd, VIRTIO_PCI_CAP_PCI_CFG, 0, 0);
-	err = msix_init(&vd->msix, host->kvm, &vd->pci, nqueues + 1, VP_BAR, VP_MSIX_TABLE,
-			VP_MSIX_PBA);
+	err = msix_init(&vd->msix, host->kvm, &vd->pci, nqueues + 1, &msix_place);
 	if (err)
 		goto err_destroy;
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -51,7 +54,26 @@ int power_log_start(struct power_log *p, uint64_t mib)
 
 int power_log_mark(struct power_log *p, unsigned int number)
 {
-	return run(DMSETUP " message " DM_NAME " 0 mark %u", number) ? -EIO : 0;
+	struct {
+		struct dm_ioctl head;
+		struct dm_target_msg msg;
+		char text[32];
+	} req = {
+		.head = {
+			.version = { DM_VERSION_MAJOR, 0, 0 },
+			.data_size = sizeof(req),
+			.data_start = sizeof(req.head),
+			.name = DM_NAME,
+		},
+	};
+	int fd = open("/dev/" DM_DIR "/" DM_CONTROL_NODE, O_RDWR | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(req.text, sizeof(req.text), "mark %u", number);
+	err = ioctl(fd, DM_TARGET_MSG, &req) ? -errno : 0;
+	close(fd);
+	return err;
 }
 
 int power_log_end(struct power_log *p)
@@ -170,20 +192,14 @@ int power_log_next(struct power_log *p, uint64_t *entry)
 	return -ENOENT;
 }
 
-int power_log_pass(struct power_log *p, uint64_t entry)
+int power_log_cut(struct power_log *p, uint64_t entry, uint64_t *state, struct volume *cut)
 {
+	uint64_t at, i;
 	int err = 0;
 
 	while (!err && p->entry < entry && p->entry < p->entries)
 		err = advance(p);
-	return err;
-}
-
-int power_log_cut(struct power_log *p, uint64_t entry, uint64_t *state, struct volume *cut)
-{
-	uint64_t at, i;
-	int err = power_log_pass(p, entry) ?: volume_copy(cut, "cut", &p->disk);
-
+	err = err ?: volume_copy(cut, "cut", &p->disk);
 	for (at = p->flushed_at, i = p->flushed; !err && i < p->entry; i++) {
 		struct log_entry e;
 

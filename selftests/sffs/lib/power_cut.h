@@ -38,8 +38,6 @@ int power_log_end(struct power_log *p);
  * it is NULL. Calls are in ascending order of @entry.
  */
 int power_log_cut(struct power_log *p, uint64_t entry, uint64_t *state, struct volume *cut);
-/* Go on to @entry without a cut there. */
-int power_log_pass(struct power_log *p, uint64_t entry);
 /*
  * Behind the first flush or write with FUA since the last cut: that is the @entry for the
  * next one. -ENOENT when there is none.

@@ -18,6 +18,16 @@ _asvm_guests()
 	done
 }
 
+# Functions that are no bridges, by address.
+_asvm_functions()
+{
+	local dir class
+	for dir in /sys/bus/pci/devices/*; do
+		read -r class < "$dir/class" 2> /dev/null || continue
+		[ "${class#0x06}" != "$class" ] || printf '%s\n' "${dir##*/}"
+	done
+}
+
 _asvm_values()
 {
 	case $1 in
@@ -26,6 +36,7 @@ _asvm_values()
 	--reboot|--shared|--rng|--balloon|--free-page-reporting|--limits|--sandbox|--discard)
 				echo yes no ;;
 	--user)			compgen -u ;;
+	--vtd)			_asvm_functions ;;
 	*)			return 1 ;;
 	esac
 }

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A leased function in the guest: from its VFIO device to a slot, and back to the host. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "vfio_dev.h"
+
+static int dev_open(struct vfio_dev *d)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	d->fd = ioctl(d->group, VFIO_GROUP_GET_DEVICE_FD, d->name);
+	if (d->fd < 0 || ioctl(d->fd, VFIO_DEVICE_GET_INFO, &info) < 0) {
+		int err = errno;
+
+		log_err("%s: its VFIO device cannot be opened: %s", d->name, strerror(err));
+		return -err;
+	}
+	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) ||
+	    info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX) {
+		log_err("%s: VFIO does not know it as a PCI function", d->name);
+		return -ENODEV;
+	}
+	d->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+	return 0;
+}
+
+/* What VFIO has of it: configuration space, BARs, interrupts. */
+static int dev_explore(struct vfio_dev *d)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	unsigned int i;
+
+	if (ioctl(d->fd, VFIO_DEVICE_GET_REGION_INFO, &config) < 0)
+		return -errno;
+	if (config.size < PCI_CFG_SIZE)
+		return -ENODEV;
+	d->config = config.offset;
+	for (i = 0; i < PCI_BARS; i++) {
+		int err = vfio_bar_init(d, i);
+
+		if (err)
+			return err;
+	}
+	for (i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
+		struct vfio_irq_info irq = { .argsz = sizeof(irq), .index = i };
+
+		/* a kind that a function has not, or an older kernel does not know */
+		if (!ioctl(d->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) &&
+		    (irq.flags & VFIO_IRQ_INFO_EVENTFD))
+			d->irqs[i] = irq.count;
+	}
+	return 0;
+}
+
+/* The slot is switched off: the guest has let go. The main thread does the rest. */
+static void dev_powered_off(struct pci_port *port)
+{
+	static const uint64_t one = 1;
+	struct vfio_dev *d = (struct vfio_dev *)((char *)port - offsetof(struct vfio_dev, port));
+
+	vfio_quiet(d);
+	d->let_go = true;
+	if (write(d->request.fd, &one, sizeof(one)) < 0)
+		log_warn("%s: stays with this process until it ends", d->name);
+}
+
+static void dev_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Everything by which the host's function is held; the lease last. */
+static void dev_give_back(struct vfio_dev *d)
+{
+	unsigned int bar;
+
+	if (d->fd >= 0)
+		vfio_irq_destroy(d);
+	for (bar = 0; bar < PCI_BARS; bar++)
+		vfio_bar_unmap(d, bar);
+	msi_destroy(&d->msi);
+	msix_destroy(&d->msix);
+	dev_close(&d->fd);
+	if (d->host)
+		kvm_vfio_group(d->host->kvm, d->group, false);
+	dev_close(&d->group);
+	dev_close(&d->lease);
+}
+
+void vfio_requested(struct vfio_dev *d)
+{
+	if (d->fd < 0)
+		return;
+	if (d->let_go) {
+		dev_give_back(d);
+		log_info("%s: the guest has let go of it, and the host has it back", d->name);
+		return;
+	}
+	if (!d->wanted)
+		log_info("%s: the host wants it back", d->name);
+	d->wanted = true;
+	/* VFIO repeats the wish, but the button pressed twice takes it back */
+	if (d->pressed)
+		return;
+	d->pressed = pci_port_press(&d->port);
+	if (d->pressed)
+		log_info("%s: the guest is asked to let go of it", d->name);
+}
+
+int vfio_create(struct vfio_dev *d)
+{
+	unsigned int bar;
+	int err;
+
+	err = dev_open(d);
+	if (err)
+		return err;
+	err = dev_explore(d);
+	if (!err)
+		err = vfio_irq_init(d);
+	if (err)
+		goto err_msg;
+	err = vfio_config_init(d);
+	if (err)
+		return err;
+	for (bar = 0; bar < PCI_BARS && !err; bar++)
+		err = vfio_bar_map(d, bar);
+	if (err)
+		goto err_msg;
+	if (d->msix.n)
+		msix_go_live(&d->msix);
+	d->port.powered_off = dev_powered_off;
+	err = pci_port_add(&d->port, d->host->pci, d->host->kvm, &d->pci);
+	if (err == -ENOSPC) {
+		log_err("%s: its BARs do not fit into the guest's address space", d->name);
+		return err;
+	}
+	if (err)
+		goto err_msg;
+	return 0;
+
+err_msg:
+	log_err("%s: cannot be given to the guest: %s", d->name, strerror(-err));
+	return err;
+}
+
+void vfio_destroy(struct vfio_dev *d)
+{
+	if (!d)
+		return;
+	dev_give_back(d);
+	pci_port_destroy(&d->port);
+	free(d);
+}
+
+bool vfio_is_held(const struct vfio_dev *d)
+{
+	return d->fd >= 0 && !d->let_go;
+}
+
+void vfio_function_reset(struct vfio_dev *d)
+{
+	if (!d->can_reset)
+		return;
+	if (ioctl(d->fd, VFIO_DEVICE_RESET) < 0)
+		log_warn("%s: cannot be reset: %s", d->name, strerror(errno));
+}
+
+void vfio_quiet(struct vfio_dev *d)
+{
+	vfio_irq_off(d);
+	if (vfio_command(d, 0))
+		log_warn("%s: its command register cannot be written", d->name);
+	msi_reset(&d->msi);
+	if (d->msix.n) {
+		msix_reset(&d->msix);
+		msix_go_live(&d->msix);
+	}
+}
+
+/* Without bus mastering it leaves memory alone, even if it cannot be reset. */
+void vfio_reset(struct vfio_dev *d)
+{
+	if (!d)
+		return;
+	pci_port_reset(&d->port);
+	if (d->fd < 0)
+		return;
+	d->pressed = false;
+	vfio_quiet(d);
+	vfio_function_reset(d);
+}
