@@ -8,10 +8,11 @@
  * next holder changes the same blocks. Only then the slot is set free.
  *
  * What takes locks comes after that. The inodes are freed or cut, and the crash is noted in the
- * super block, whose lock may have been the dead node's. If this node dies before it has, then
- * its own recovery notes a crash, and one is as good as two: groups that were believed in
- * between are believed as of the old count, so they are in doubt afterwards. If it unmounts
- * before, its slot is not set free, so that there is a recovery.
+ * super block, whose lock may have been the dead node's. A file that is half shifted is nobody
+ * else's before it is whole: its lock can be had, and is stale (SFFS_CACHE_HALF). If this node
+ * dies before it has noted the crash, then its own recovery notes one, and one is as good as
+ * two: groups that were believed in between are believed as of the old count, so they are in
+ * doubt afterwards. If it unmounts before, its slot is not set free, so that there is a recovery.
  */
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
@@ -193,10 +194,16 @@ static int sffs_adopt_locked(struct inode *inode, u64 block, u32 index,
 	if (!si->orphan || si->orphan_block != block || si->orphan_index != index ||
 	    inode->i_generation != le32_to_cpu(entry->generation))
 		return sffs_orphan_drop(inode->i_sb, block, index, entry);
-	if (!inode->i_nlink)	/* the last reference frees it */
+	if (!inode->i_nlink && !si->shift_by)	/* the last reference frees it */
 		return 0;
 	filemap_invalidate_lock(inode->i_mapping);
-	err = si->shift_by ? sffs_shift_finish(inode) : sffs_truncate(inode);
+	if (si->shift_by) {
+		err = sffs_shift_finish(inode);
+		if (!err)
+			clear_bit_unlock(SFFS_CACHE_HALF, &si->lock.cache);
+	} else {
+		err = sffs_truncate(inode);
+	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
 }

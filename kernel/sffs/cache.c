@@ -227,8 +227,9 @@ static int sffs_fill(struct sffs_lock *lock)
  * Any number of users may come at once; one reads and the others wait for it.
  *
  * Context: reads the device; no folio lock may be held.
- * Return: 0, -ESTALE if the inode is gone, or an error; then the caller is no user any more
- * once it has ended the use, and the lock stays stale.
+ * Return: 0, -ESTALE if the inode is gone, -EBUSY if it is a file that a dead host has left
+ * half shifted, or an error; then the caller is no user any more once it has ended the use, and
+ * the lock stays stale.
  */
 int sffs_cache_fill(struct sffs_lock *lock)
 {
@@ -245,6 +246,9 @@ int sffs_cache_fill(struct sffs_lock *lock)
 		if (!err) {
 			clear_bit(SFFS_CACHE_AWAY, &lock->cache);
 			clear_bit_unlock(SFFS_CACHE_STALE, &lock->cache);
+			if (test_bit(SFFS_CACHE_HALF, &lock->cache) &&
+			    current != lock->sbi->adopt_task)
+				err = -EBUSY;
 		}
 	}
 	clear_and_wake_up_bit(SFFS_CACHE_FILLING, &lock->cache);

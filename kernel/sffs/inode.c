@@ -206,6 +206,11 @@ static void sffs_load_inode(struct inode *inode, const struct sffs_inode *di)
 	si->shift_from = le64_to_cpu(di->shift_from);
 	si->shift_end = le64_to_cpu(di->shift_end);
 	si->shift_by = le64_to_cpu(di->shift_by);
+	/* Only a crash leaves one that is not over. */
+	if (!si->shift_by)
+		clear_bit(SFFS_CACHE_HALF, &si->lock.cache);
+	else if (!si->lock.sbi->local)
+		set_bit(SFFS_CACHE_HALF, &si->lock.cache);
 }
 
 static void sffs_init_special(struct inode *inode, const struct sffs_inode *di)
@@ -213,19 +218,6 @@ static void sffs_init_special(struct inode *inode, const struct sffs_inode *di)
 	if (SFFS_I(inode)->format == SFFS_FMT_NONE)
 		init_special_inode(inode, inode->i_mode,
 				   MKDEV(le32_to_cpu(di->rdev_major), le32_to_cpu(di->rdev_minor)));
-}
-
-/*
- * A collapse or insert that a dead host has left half done is finished by whoever has adopted
- * it; nobody may see or change the file before.
- */
-static int sffs_check_shift(struct super_block *sb, const struct sffs_inode *di)
-{
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
-
-	if (likely(!di->shift_by) || sbi->local || current == sbi->adopt_task)
-		return 0;
-	return -EBUSY;
 }
 
 static int sffs_read_inode(struct inode *inode)
@@ -259,11 +251,6 @@ static int sffs_read_inode(struct inode *inode)
 		err = -EFSCORRUPTED;
 		goto unlock;
 	}
-	err = sffs_check_shift(sb, (struct sffs_inode *)bh->b_data);
-	if (err) {
-		brelse(bh);
-		goto unlock;
-	}
 	si->bh = bh;
 	sffs_load_inode(inode, (struct sffs_inode *)bh->b_data);
 	sffs_init_special(inode, (struct sffs_inode *)bh->b_data);
@@ -280,7 +267,7 @@ static int sffs_check_reloaded(struct inode *inode, const struct sffs_inode *di)
 		return -ESTALE;
 	if (sffs_inode_sane(inode->i_sb, di) &&
 	    !((le32_to_cpu(di->mode) ^ inode->i_mode) & S_IFMT))
-		return sffs_check_shift(inode->i_sb, di);
+		return 0;
 	sffs_damage(inode->i_sb, SFFS_I(inode)->bh->b_blocknr, "impossible inode %lu",
 		    inode->i_ino);
 	return -EFSCORRUPTED;

@@ -211,7 +211,7 @@ unlock:
 	return err;
 }
 
-/* Free an entry of the own table; with @entry only if it is that. orphan_mutex is held. */
+/* Free an entry of the own table, if it is that. orphan_mutex is held. */
 static int sffs_orphan_clear(struct sffs_tx *tx, u64 block, u32 index,
 			     const struct sffs_orphan *entry)
 {
@@ -225,8 +225,7 @@ static int sffs_orphan_clear(struct sffs_tx *tx, u64 block, u32 index,
 		return PTR_ERR(bh);
 	ob = (struct sffs_orphan_block *)bh->b_data;
 	e = index < SFFS_ORPHANS_PER_BLOCK ? &ob->entry[index] : NULL;
-	if (!e || !e->ino ||
-	    (entry && (e->ino != entry->ino || e->generation != entry->generation)))
+	if (!e || !e->ino || e->ino != entry->ino || e->generation != entry->generation)
 		goto release;
 	err = sffs_tx_access(tx, bh);
 	if (err)
@@ -245,6 +244,10 @@ int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	struct sffs_inode_info *si = SFFS_I(inode);
+	struct sffs_orphan entry = {
+		.ino = cpu_to_le64(inode->i_ino),
+		.generation = cpu_to_le32(inode->i_generation),
+	};
 	int err = 0;
 
 	if (!si->orphan)
@@ -252,7 +255,7 @@ int sffs_orphan_del(struct sffs_tx *tx, struct inode *inode)
 	mutex_lock(&sbi->orphan_mutex);
 	/* Another node's table is changed by that alone; without its inode an entry is void. */
 	if (xa_load(&sbi->orphan_blocks, si->orphan_block))
-		err = sffs_orphan_clear(tx, si->orphan_block, si->orphan_index, NULL);
+		err = sffs_orphan_clear(tx, si->orphan_block, si->orphan_index, &entry);
 	mutex_unlock(&sbi->orphan_mutex);
 	si->orphan = 0;
 	si->orphan_block = 0;

@@ -57,6 +57,7 @@ struct sffs_tx;
 #define SFFS_CACHE_DIRTY	3	/* was used exclusively since it was last flushed */
 #define SFFS_CACHE_LEAVING	4	/* is being given up by lose.c */
 #define SFFS_CACHE_AWAY		5	/* was given up: what there is may be as good as before */
+#define SFFS_CACHE_HALF		6	/* a half shifted file: its adopter's, see adopt.c */
 
 /**
  * struct sffs_lock - this node's part of one lock resource
@@ -143,8 +144,9 @@ int sffs_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
 /* Must sffs_cache_fill() look at it before what is cached may be believed? */
 static inline bool sffs_cache_stale(const struct sffs_lock *lock)
 {
-	/* Pairs with the end of sffs_cache_fill(). */
-	return smp_load_acquire(&lock->cache) & (BIT(SFFS_CACHE_STALE) | BIT(SFFS_CACHE_AWAY));
+	/* Pairs with the end of sffs_cache_fill(), and of the shift. */
+	return smp_load_acquire(&lock->cache) &
+	       (BIT(SFFS_CACHE_STALE) | BIT(SFFS_CACHE_AWAY) | BIT(SFFS_CACHE_HALF));
 }
 
 /* ---- The gate: gate.c ---- */

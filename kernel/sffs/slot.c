@@ -149,16 +149,24 @@ bool sffs_slot_own(const struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
  *
  * One that is being recovered is alive. A local mount has seen all others to be dead.
  *
- * Context: may read the slots.
+ * Context: may read the slot.
  */
 bool sffs_slot_alive(struct sffs_sb_info *sbi, u32 slot, u32 incarnation)
 {
+	struct sffs_slot_record rec;
+	struct sffs_slot_view view;
+
 	if (!sbi->node || sffs_slot_own(sbi, slot, incarnation))
 		return sffs_slot_own(sbi, slot, incarnation);
 	if (sffs_holder_stale(sbi, slot, incarnation))
 		return false;
-	/* It may have gone since the last heartbeat. */
-	return sffs_watch_scan(sbi->node) || !sffs_holder_stale(sbi, slot, incarnation);
+	/* It may have gone since the last heartbeat, which does not wait for this READ. */
+	if (sffs_lun_read_record(sbi->lun, sbi->node->first + slot, &rec) ||
+	    !sffs_slot_valid(sbi, slot, &rec))
+		return true;
+	view.state = rec.state;
+	view.incarnation = le32_to_cpu(rec.incarnation);
+	return !sffs_slot_stale(&view, incarnation);
 }
 
 /* ---- Journals ---- */

@@ -33,11 +33,12 @@ blocks_free()
 }
 
 # Nothing but what has been open is still allocated: to 2 MiB, for tables of what is deleted.
+# df looks at what other hosts have written home.
 soon_free()
 {
 	local dir end=$((SECONDS + 10)) free
 	for dir in $a $b; do
-		while free=$(blocks_free "$dir") && [ "$free" -lt $((before - 512)) ]; do
+		while sync && free=$(blocks_free "$dir") && [ "$free" -lt $((before - 512)) ]; do
 			[ $SECONDS -lt $end ] || {
 				echo "$dir: $free blocks are free, before it were $before"
 				return 1
