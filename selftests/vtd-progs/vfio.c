@@ -1007,6 +1007,7 @@ TEST(options)
 {
 	static const char *const wrong[] = {
 		"", "nvme", "00:04", "1b36:0010,vf=1", "pf=01:00.0", "pf=01:00.0,vf=-1", "00:04.0,",
+		"socket", "socket=",
 	};
 	char file[] = "[Guest]\nName=a\n[VTD]\nFunction=01:00.1\n";
 	char none[] = "[Guest]\nName=a\nKernel=/k\n[VTD]\n";
@@ -1030,7 +1031,10 @@ TEST(options)
 	EXPECT_EQ(ASV_VTD_LEASE_VF, rc.guest.vtds[2].function.flags);
 	EXPECT_EQ(2, rc.guest.vtds[2].function.vf);
 	EXPECT_STREQ("pf=01:00.0,vf=2", rc.guest.vtds[2].spec);
-	for (i = 3; i < ASVM_VTDS_MAX; i++)
+	ASSERT_EQ(NULL, parse(&rc, "socket=/run/s,1"));
+	EXPECT_STREQ("/run/s,1", rc.guest.vtds[3].socket);
+	EXPECT_EQ(NULL, rc.guest.vtds[2].socket);
+	for (i = 4; i < ASVM_VTDS_MAX; i++)
 		ASSERT_EQ(NULL, parse(&rc, "01:00.0"));
 	EXPECT_NE(NULL, parse(&rc, "01:00.0"));
 
