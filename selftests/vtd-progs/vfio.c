@@ -55,6 +55,8 @@ static struct fake {
 	int32_t unmask;
 	int32_t request;
 	unsigned int resets;
+	unsigned int busy;		/* resets that find the function locked */
+	int reset_error;		/* of all other resets, 0: they work */
 	unsigned int wrong;		/* calls that the kernel refuses */
 } fake;
 
@@ -63,6 +65,16 @@ static int refuse(void)
 	fake.wrong++;
 	errno = EINVAL;
 	return -1;
+}
+
+static int fake_reset(void)
+{
+	errno = fake.busy ? EAGAIN : fake.reset_error;
+	if (fake.busy)
+		fake.busy--;
+	else if (!errno)
+		fake.resets++;
+	return errno ? -1 : 0;
 }
 
 static int fake_trigger(const struct vfio_irq_set *set, const int32_t *fds)
@@ -161,8 +173,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	case VFIO_DEVICE_SET_IRQS:
 		return fake_set_irqs(arg);
 	case VFIO_DEVICE_RESET:
-		fake.resets++;
-		return 0;
+		return fake_reset();
 	}
 	return refuse();
 }
@@ -580,10 +591,25 @@ TEST_F(function, function_level_reset)
 	EXPECT_EQ(1, fake.resets);
 	EXPECT_EQ(-1, fake.mode);
 	EXPECT_EQ(0, CFG(PCI_COMMAND, 2));
-	EXPECT_EQ(0, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
 	EXPECT_EQ(VECTORS - 1, CFG(AT_MSIX + PCI_MSIX_FLAGS, 2));
 	EXPECT_EQ(0, CFG(AT_EXP + PCI_EXP_DEVCTL, 2) & PCI_EXP_DEVCTL_BCR_FLR);
 	EXPECT_EQ(-1, slot_at(bar_addr(&self->pci, self->ecam, 0)));
+}
+
+/* One that goes on with what it was told before must not write to memory. */
+TEST_F(function, function_level_reset_fails)
+{
+	fake.reset_error = EIO;
+	MEMORY_ON();
+	SET_CFG(AT_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
+	MEMORY_ON();
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
+	fake.reset_error = 0;
+	SET_CFG(AT_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	MEMORY_ON();
+	EXPECT_EQ(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, REAL_CFG(PCI_COMMAND, 2));
 }
 
 TEST_F(function, vendor_is_read_only)
@@ -599,10 +625,14 @@ TEST_F(function, command)
 	SET_CFG(PCI_COMMAND, 2, 0xffff);
 	EXPECT_EQ(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
 		  PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, REAL_CFG(PCI_COMMAND, 2));
+	/* its memory stays on, though the guest does not see it then */
 	SET_CFG(PCI_COMMAND, 1, 0);
-	EXPECT_EQ(PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE,
+		  REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(-1, slot_at(bar_addr(&self->pci, self->ecam, 0)));
 	vfio_reset(self->d);
-	EXPECT_EQ(0, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
 }
 
 TEST_F(function, intx)
@@ -800,6 +830,58 @@ TEST_F(function, reboot)
 	EXPECT_EQ(VFIO_PCI_INTX_IRQ_INDEX, fake.mode);
 }
 
+/* What is locked for a moment is tried again. */
+TEST_F(function, reboot_while_busy)
+{
+	fake.busy = 2;
+	MEMORY_ON();
+	vfio_reset(self->d);
+	pci_reset(&self->pci);
+	EXPECT_EQ(1, fake.resets);
+	EXPECT_TRUE(vfio_is_held(self->d));
+	EXPECT_EQ(VENDOR | DEVICE << 16, CFG(PCI_VENDOR_ID, 4));
+}
+
+/* A new kernel starts: the function is not there, and on the way back to the host. */
+static void expect_gone(struct __test_metadata *_metadata, FIXTURE_DATA(function) * self)
+{
+	struct loop_source *request = &self->d->request;
+
+	EXPECT_FALSE(vfio_is_held(self->d));
+	EXPECT_EQ(0xffffffff, CFG(PCI_VENDOR_ID, 4));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(0, PORT(self->d->port.exp + PCI_EXP_SLTSTA, 2));
+	EXPECT_EQ(0, PORT(self->d->port.exp + PCI_EXP_LNKSTA, 2) & PCI_EXP_LNKSTA_DLLLA);
+	EXPECT_TRUE(signalled(request->fd));
+	request->ready(request, 0);
+	EXPECT_EQ(-1, self->d->fd);
+	EXPECT_EQ(-1, self->d->group);
+	EXPECT_EQ(-1, self->d->lease);
+}
+
+TEST_F(function, reboot_without_reset)
+{
+	fake.reset_error = EIO;
+	MEMORY_ON();
+	vfio_reset(self->d);
+	pci_reset(&self->pci);
+	expect_gone(_metadata, self);
+}
+
+/* The host has asked, and the guest has not listened. */
+TEST_F(function, reboot_while_wanted)
+{
+	struct loop_source *request = &self->d->request;
+
+	MEMORY_ON();
+	request->ready(request, 0);
+	EXPECT_TRUE(vfio_is_held(self->d));
+	vfio_reset(self->d);
+	pci_reset(&self->pci);
+	EXPECT_EQ(0, fake.resets);
+	expect_gone(_metadata, self);
+}
+
 /* What a hot-plug driver does at its start. Where its interrupt comes out, by MSI. */
 static int plug_driver(struct pci_port *port, struct pci_bus *pci, uint64_t ecam)
 {
@@ -848,7 +930,7 @@ TEST_F(function, hot_unplug)
 	EXPECT_EQ(0xffffffff, CFG(PCI_VENDOR_ID, 4));
 	EXPECT_EQ(-1, slot_at(bar));
 	EXPECT_EQ(-1, fake.mode);
-	EXPECT_EQ(0, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
 	EXPECT_FALSE(vfio_is_held(self->d));
 	/* the main thread gives back what is left */
 	request->ready(request, 0);

@@ -65,14 +65,19 @@ static void port_update_interrupt(struct pci_port *port)
 		 !(pci_get16(&port->pci, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE));
 }
 
+void pci_port_empty(struct pci_port *port)
+{
+	pci_remove_behind(&port->pci);
+	port_change(port, PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA, 0);
+	port_change(port, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS, 0);
+}
+
 /* Without power there is no function, and no link. */
 static void port_power_off(struct pci_port *port)
 {
 	port->powered_off(port);
-	pci_remove_behind(&port->pci);
-	port_change(port, PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA, 0);
-	port_change(port, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS,
-		    PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+	pci_port_empty(port);
+	port_change(port, PCI_EXP_SLTSTA, 0, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 }
 
 static void port_config_written(struct pci_dev *pci, unsigned int off, unsigned int len)

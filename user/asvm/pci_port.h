@@ -39,6 +39,9 @@ void pci_port_destroy(struct pci_port *port);
 /** pci_port_reset - as after power-on; before pci_reset() */
 void pci_port_reset(struct pci_port *port);
 
+/** pci_port_empty - nothing is in the slot any more, and no event tells of it */
+void pci_port_empty(struct pci_port *port);
+
 /**
  * pci_port_press - ask the guest to let go of what is in the slot
  *

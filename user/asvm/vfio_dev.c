@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A leased function in the guest: from its VFIO device to a slot, and back to the host. */
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,10 @@
 
 #include "log.h"
 #include "vfio_dev.h"
+
+/* while the host's driver core has the function locked */
+#define RESET_TRIES	50
+#define RESET_PAUSE_MS	20
 
 static int dev_open(struct vfio_dev *d)
 {
@@ -61,16 +66,23 @@ static int dev_explore(struct vfio_dev *d)
 	return 0;
 }
 
-/* The slot is switched off: the guest has let go. The main thread does the rest. */
-static void dev_powered_off(struct pci_port *port)
+/* The guest does not have it any more. The main thread does the rest. */
+static void dev_let_go(struct vfio_dev *d)
 {
 	static const uint64_t one = 1;
-	struct vfio_dev *d = (struct vfio_dev *)((char *)port - offsetof(struct vfio_dev, port));
 
-	vfio_quiet(d);
 	d->let_go = true;
 	if (write(d->request.fd, &one, sizeof(one)) < 0)
 		log_warn("%s: stays with this process until it ends", d->name);
+}
+
+/* The slot is switched off by the guest. */
+static void dev_powered_off(struct pci_port *port)
+{
+	struct vfio_dev *d = (struct vfio_dev *)((char *)port - offsetof(struct vfio_dev, port));
+
+	vfio_quiet(d);
+	dev_let_go(d);
 }
 
 static void dev_close(int *fd)
@@ -134,6 +146,7 @@ int vfio_create(struct vfio_dev *d)
 	err = vfio_config_init(d);
 	if (err)
 		return err;
+	err = vfio_command(d, 0);
 	for (bar = 0; bar < PCI_BARS && !err; bar++)
 		err = vfio_bar_map(d, bar);
 	if (err)
@@ -169,12 +182,19 @@ bool vfio_is_held(const struct vfio_dev *d)
 	return d->fd >= 0 && !d->let_go;
 }
 
-void vfio_function_reset(struct vfio_dev *d)
+int vfio_function_reset(struct vfio_dev *d)
 {
-	if (!d->can_reset)
-		return;
-	if (ioctl(d->fd, VFIO_DEVICE_RESET) < 0)
-		log_warn("%s: cannot be reset: %s", d->name, strerror(errno));
+	unsigned int tries;
+	int err = -ENOTTY;
+
+	for (tries = 0; d->can_reset && tries < RESET_TRIES; tries++) {
+		err = ioctl(d->fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0;
+		if (err != -EAGAIN)
+			break;
+		poll(NULL, 0, RESET_PAUSE_MS);
+	}
+	d->unreset = err;
+	return err;
 }
 
 void vfio_quiet(struct vfio_dev *d)
@@ -189,15 +209,29 @@ void vfio_quiet(struct vfio_dev *d)
 	}
 }
 
-/* Without bus mastering it leaves memory alone, even if it cannot be reset. */
+/*
+ * A guest that starts anew must not find a function that goes on with what the last one told
+ * it: one that cannot be reset goes back to the host. So does one that the host wants back;
+ * there is nobody left who would have to be asked.
+ */
 void vfio_reset(struct vfio_dev *d)
 {
+	int err = 0;
+
 	if (!d)
 		return;
 	pci_port_reset(&d->port);
-	if (d->fd < 0)
+	if (!vfio_is_held(d))
 		return;
 	d->pressed = false;
 	vfio_quiet(d);
-	vfio_function_reset(d);
+	if (!d->wanted)
+		err = vfio_function_reset(d);
+	if (!d->wanted && !err)
+		return;
+	if (err)
+		log_err("%s: cannot be reset: %s; the guest starts without it", d->name,
+			strerror(-err));
+	pci_port_empty(&d->port);
+	dev_let_go(d);
 }

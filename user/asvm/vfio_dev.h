@@ -59,6 +59,7 @@ enum vfio_irq_mode { VFIO_IRQ_OFF, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
  * @lease, @group, @fd: descriptors; -1 when it is back with the host
  * @config: where configuration space begins in @fd
  * @can_reset: VFIO can reset it alone
+ * @unreset: a reset has failed; it must not write to memory, where nobody expects that now
  * @irqs: how many of each kind VFIO has
  * @table, @pba: where the function has its tables of MSI-X
  * @nvectors: vectors of MSI or MSI-X that VFIO has switched on
@@ -81,6 +82,7 @@ struct vfio_dev {
 	int fd;
 	uint64_t config;
 	bool can_reset;
+	bool unreset;
 	unsigned int irqs[VFIO_PCI_NUM_IRQS];
 	struct vfio_bar bars[PCI_BARS];
 
@@ -120,7 +122,7 @@ int vfio_config_init(struct vfio_dev *d);
 void vfio_config_read(struct pci_dev *pci, unsigned int off, unsigned int len);
 void vfio_config_written(struct pci_dev *pci, unsigned int off, unsigned int len);
 
-/** vfio_command - tell the function what the command register now says; 0 or -errno */
+/** vfio_command - tell the function what the guest's command register says; 0 or -errno */
 int vfio_command(struct vfio_dev *d, uint16_t command);
 
 /* ---- interrupts (vfio_irq.c) */
@@ -152,8 +154,13 @@ void vfio_bar_mapped(struct pci_dev *pci, unsigned int bar, bool mapped);
 
 /* ---- the device (vfio_dev.c) */
 
-/** vfio_function_reset - reset by VFIO, where it can */
-void vfio_function_reset(struct vfio_dev *d);
+/**
+ * vfio_function_reset - reset by VFIO
+ *
+ * 0 or -errno: then it must not use memory, see vfio_command(). The host's driver core has the
+ * function locked now and then; that is waited for, up to a second.
+ */
+int vfio_function_reset(struct vfio_dev *d);
 
 /** vfio_quiet - no interrupts, none enabled, no bus mastering */
 void vfio_quiet(struct vfio_dev *d);
