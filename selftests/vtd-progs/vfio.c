@@ -56,6 +56,8 @@ static struct fake {
 	int32_t request;
 	unsigned int resets;
 	unsigned int busy;		/* resets that find the function locked */
+	int mode_refused;		/* index of what cannot be had, 0: all can */
+	unsigned int refusals;
 	int reset_error;		/* of all other resets, 0: they work */
 	unsigned int wrong;		/* calls that the kernel refuses */
 } fake;
@@ -91,6 +93,11 @@ static int fake_trigger(const struct vfio_irq_set *set, const int32_t *fds)
 	}
 	if (fake.mode >= 0 && fake.mode != (int)set->index)
 		return refuse();
+	if (fake.mode < 0 && fake.mode_refused && (int)set->index == fake.mode_refused) {
+		fake.refusals++;
+		errno = EBUSY;
+		return -1;
+	}
 	if (fake.mode < 0) {
 		if (set->index != VFIO_PCI_INTX_IRQ_INDEX &&
 		    set->start + set->count > fake.host_vectors)
@@ -830,6 +837,44 @@ TEST_F(function, reboot)
 	EXPECT_EQ(VFIO_PCI_INTX_IRQ_INDEX, fake.mode);
 }
 
+/* A reset of the bus behind the port is one of the function, each time that it begins. */
+TEST_F(function, bus_reset)
+{
+	uint64_t bar = bar_addr(&self->pci, self->ecam, 0);
+	unsigned int i;
+
+	for (i = 1; i < 3; i++) {
+		MEMORY_ON();
+		EXPECT_NE(-1, slot_at(bar));
+		SET_PORT(PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_BUS_RESET);
+		EXPECT_EQ(i, fake.resets);
+		EXPECT_EQ(-1, slot_at(bar));
+		EXPECT_EQ(0, CFG(PCI_COMMAND, 2));
+		EXPECT_EQ(-1, fake.mode);
+		SET_PORT(PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_BUS_RESET | PCI_BRIDGE_CTL_SERR);
+		EXPECT_EQ(i, fake.resets);
+		SET_PORT(PCI_BRIDGE_CONTROL, 2, 0);
+		EXPECT_EQ(i, fake.resets);
+	}
+}
+
+/* An interrupt that the host has not got is asked for once, until another one is wanted. */
+TEST_F(function, refused_interrupt)
+{
+	MEMORY_ON();
+	fake.mode_refused = VFIO_PCI_MSIX_IRQ_INDEX;
+	SET_CFG(AT_MSIX + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	EXPECT_EQ(1, fake.refusals);
+	EXPECT_EQ(-1, fake.mode);
+	set_entry(&self->pci, bar_addr(&self->pci, self->ecam, 0), 0, 0);
+	set_entry(&self->pci, bar_addr(&self->pci, self->ecam, 0), 1, 0);
+	EXPECT_EQ(1, fake.refusals);
+	SET_CFG(AT_MSIX + PCI_MSIX_FLAGS, 2, 0);
+	EXPECT_EQ(VFIO_PCI_INTX_IRQ_INDEX, fake.mode);
+	SET_CFG(AT_MSIX + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	EXPECT_EQ(2, fake.refusals);
+}
+
 /* What is locked for a moment is tried again. */
 TEST_F(function, reboot_while_busy)
 {
@@ -843,7 +888,7 @@ TEST_F(function, reboot_while_busy)
 }
 
 /* A new kernel starts: the function is not there, and on the way back to the host. */
-static void expect_gone(struct __test_metadata *_metadata, FIXTURE_DATA(function) * self)
+static void expect_gone(struct __test_metadata *_metadata, FIXTURE_DATA(function) *self)
 {
 	struct loop_source *request = &self->d->request;
 
@@ -918,9 +963,17 @@ TEST_F(function, hot_unplug)
 	EXPECT_EQ(PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP, PORT(status, 2));
 	SET_PORT(status, 2, PCI_EXP_SLTSTA_ABP);
 	EXPECT_EQ(PCI_EXP_SLTSTA_PDS, PORT(status, 2));
-	/* the host repeats its wish: a second press would take it back */
+	/* the host repeats its wish: while the light blinks a second press would take it back */
+	SET_PORT(control, 2, (PORT(control, 2) & ~PCI_EXP_SLTCTL_PIC) |
+		 PCI_EXP_SLTCTL_PWR_IND_BLINK);
 	request->ready(request, 0);
 	EXPECT_FALSE(signalled(fd));
+	/* nothing came of it: once more */
+	SET_PORT(control, 2, (PORT(control, 2) & ~PCI_EXP_SLTCTL_PIC) |
+		 PCI_EXP_SLTCTL_PWR_IND_ON);
+	request->ready(request, 0);
+	EXPECT_TRUE(signalled(fd));
+	SET_PORT(status, 2, PCI_EXP_SLTSTA_ABP);
 	EXPECT_TRUE(vfio_is_held(self->d));
 
 	SET_PORT(control, 2, PORT(control, 2) | PCI_EXP_SLTCTL_PCC);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A root port with a slot. */
+#include <errno.h>
 #include <stddef.h>
 
 #include "acpi.h"
@@ -80,11 +81,22 @@ static void port_power_off(struct pci_port *port)
 	port_change(port, PCI_EXP_SLTSTA, 0, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 }
 
+/* The guest resets the bus behind the port, and with it what is in the slot. */
+static void port_bus_reset(struct pci_port *port)
+{
+	bool reset = pci_get16(&port->pci, PCI_BRIDGE_CONTROL) & PCI_BRIDGE_CTL_BUS_RESET;
+
+	if (reset && !port->in_reset && port_occupied(port))
+		port->bus_reset(port);
+	port->in_reset = reset;
+}
+
 static void port_config_written(struct pci_dev *pci, unsigned int off, unsigned int len)
 {
 	struct pci_port *port = port_from_pci(pci);
 
 	msi_config_written(&port->msi, off, len);
+	port_bus_reset(port);
 	if ((port_get(port, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PCC) && port_occupied(port))
 		port_power_off(port);
 	port_update_interrupt(port);
@@ -156,16 +168,23 @@ void pci_port_reset(struct pci_port *port)
 	msi_reset(&port->msi);
 	port_change(port, PCI_EXP_SLTSTA, PORT_EVENTS, 0);
 	port->level = false;
+	port->in_reset = false;
 }
 
-/* A press that a driver finds when it starts is thrown away by it. */
-bool pci_port_press(struct pci_port *port)
+/*
+ * A press that a driver finds when it starts is thrown away by it. While its light blinks, a
+ * second press takes back the first.
+ */
+int pci_port_press(struct pci_port *port)
 {
 	const uint16_t listens = PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_HPIE;
+	uint16_t control = port_get(port, PCI_EXP_SLTCTL);
 
-	if (!port_occupied(port) || (port_get(port, PCI_EXP_SLTCTL) & listens) != listens)
-		return false;
+	if (!port_occupied(port) || (control & listens) != listens)
+		return -ENOTCONN;
+	if ((control & PCI_EXP_SLTCTL_PIC) != PCI_EXP_SLTCTL_PWR_IND_ON)
+		return -EALREADY;
 	port_change(port, PCI_EXP_SLTSTA, 0, PCI_EXP_SLTSTA_ABP);
 	port_update_interrupt(port);
-	return true;
+	return 0;
 }

@@ -319,11 +319,7 @@ void vfio_config_written(struct pci_dev *pci, unsigned int off, unsigned int len
 	struct vfio_dev *d = vfio_from_pci(pci);
 
 	if (d->exp && pci_get16(pci, d->exp + PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_BCR_FLR) {
-		vfio_quiet(d);
-		pci_reset_dev(pci);
-		if (vfio_function_reset(d))
-			log_warn("%s: the guest's reset of it failed; it has no access to memory until one succeeds",
-				 d->name);
+		vfio_guest_reset(d);
 		return;
 	}
 	if (off < PCI_COMMAND + 2 && off + len > PCI_COMMAND &&

@@ -14,6 +14,8 @@
 /* while the host's driver core has the function locked */
 #define RESET_TRIES	50
 #define RESET_PAUSE_MS	20
+/* messages for each function that its guest can provoke */
+#define TOLD_MAX	16
 
 static int dev_open(struct vfio_dev *d)
 {
@@ -85,6 +87,11 @@ static void dev_powered_off(struct pci_port *port)
 	dev_let_go(d);
 }
 
+static void dev_bus_reset(struct pci_port *port)
+{
+	vfio_guest_reset((struct vfio_dev *)((char *)port - offsetof(struct vfio_dev, port)));
+}
+
 static void dev_close(int *fd)
 {
 	if (*fd >= 0)
@@ -92,8 +99,8 @@ static void dev_close(int *fd)
 	*fd = -1;
 }
 
-/* Everything by which the host's function is held; the lease last. */
-static void dev_give_back(struct vfio_dev *d)
+/* What the guest used of it, at once; what holds it goes to @left. */
+static void dev_detach(struct vfio_dev *d, struct vfio_left *left)
 {
 	unsigned int bar;
 
@@ -103,31 +110,51 @@ static void dev_give_back(struct vfio_dev *d)
 		vfio_bar_unmap(d, bar);
 	msi_destroy(&d->msi);
 	msix_destroy(&d->msix);
-	dev_close(&d->fd);
-	if (d->host)
-		kvm_vfio_group(d->host->kvm, d->group, false);
-	dev_close(&d->group);
-	dev_close(&d->lease);
+	*left = (struct vfio_left){ d->lease, d->group, d->fd };
+	d->lease = -1;
+	d->group = -1;
+	d->fd = -1;
 }
 
-void vfio_requested(struct vfio_dev *d)
+/* The lease last. */
+void vfio_give_back(struct vfio_dev *d, struct vfio_left *left)
 {
+	dev_close(&left->fd);
+	if (d->host && left->group >= 0)
+		kvm_vfio_group(d->host->kvm, left->group, false);
+	dev_close(&left->group);
+	dev_close(&left->lease);
+}
+
+bool vfio_may_tell(struct vfio_dev *d)
+{
+	if (d->told == TOLD_MAX)
+		log_warn("%s: too many messages: no more of what the guest does with it", d->name);
+	if (d->told <= TOLD_MAX)
+		d->told++;
+	return d->told <= TOLD_MAX;
+}
+
+bool vfio_requested(struct vfio_dev *d, struct vfio_left *left)
+{
+	int err;
+
 	if (d->fd < 0)
-		return;
+		return false;
 	if (d->let_go) {
-		dev_give_back(d);
-		log_info("%s: the guest has let go of it, and the host has it back", d->name);
-		return;
+		dev_detach(d, left);
+		return true;
 	}
 	if (!d->wanted)
 		log_info("%s: the host wants it back", d->name);
-	d->wanted = true;
-	/* VFIO repeats the wish, but the button pressed twice takes it back */
-	if (d->pressed)
-		return;
-	d->pressed = pci_port_press(&d->port);
-	if (d->pressed)
+	/* VFIO repeats the wish, and a guest may have missed the first press */
+	err = pci_port_press(&d->port);
+	if (!err)
 		log_info("%s: the guest is asked to let go of it", d->name);
+	else if (err == -ENOTCONN && !d->wanted)
+		log_warn("%s: the guest does not listen to its slot: stop or reset it", d->name);
+	d->wanted = true;
+	return false;
 }
 
 int vfio_create(struct vfio_dev *d)
@@ -154,6 +181,7 @@ int vfio_create(struct vfio_dev *d)
 	if (d->msix.n)
 		msix_go_live(&d->msix);
 	d->port.powered_off = dev_powered_off;
+	d->port.bus_reset = dev_bus_reset;
 	err = pci_port_add(&d->port, d->host->pci, d->host->kvm, &d->pci);
 	if (err == -ENOSPC) {
 		log_err("%s: its BARs do not fit into the guest's address space", d->name);
@@ -170,9 +198,12 @@ err_msg:
 
 void vfio_destroy(struct vfio_dev *d)
 {
+	struct vfio_left left;
+
 	if (!d)
 		return;
-	dev_give_back(d);
+	dev_detach(d, &left);
+	vfio_give_back(d, &left);
 	pci_port_destroy(&d->port);
 	free(d);
 }
@@ -195,6 +226,15 @@ int vfio_function_reset(struct vfio_dev *d)
 	}
 	d->unreset = err;
 	return err;
+}
+
+void vfio_guest_reset(struct vfio_dev *d)
+{
+	vfio_quiet(d);
+	pci_reset_dev(&d->pci);
+	if (vfio_function_reset(d) && vfio_may_tell(d))
+		log_warn("%s: the guest's reset of it failed; it has no access to memory until one succeeds",
+			 d->name);
 }
 
 void vfio_quiet(struct vfio_dev *d)
@@ -223,7 +263,6 @@ void vfio_reset(struct vfio_dev *d)
 	pci_port_reset(&d->port);
 	if (!vfio_is_held(d))
 		return;
-	d->pressed = false;
 	vfio_quiet(d);
 	if (!d->wanted)
 		err = vfio_function_reset(d);
