@@ -194,6 +194,14 @@ static struct {
 } slots[SLOTS_MAX];
 static unsigned int nslots, msis, lines;
 static int wired[KVM_ROUTES_MAX];	/* descriptor + 1 by GSI */
+
+/* By GSI: where its interrupts go, as was wished, and as was committed then. */
+static struct route {
+	bool used;
+	uint64_t addr;
+	uint32_t data;
+} wished[KVM_ROUTES_MAX], routes[KVM_ROUTES_MAX];
+
 static int level_fd, level_resample, level_pin;
 static int refused_slot = -1;
 
@@ -230,10 +238,12 @@ void kvm_set_msi(struct kvm *kvm, unsigned int gsi, bool used, uint64_t addr, ui
 {
 	if (gsi < KVM_MSI_FIRST || gsi >= KVM_MSI_FIRST + msis)
 		abort();
+	wished[gsi] = (struct route){ used, addr, data };
 }
 
 int kvm_commit_routes(struct kvm *kvm)
 {
+	memcpy(routes, wished, sizeof(routes));
 	return 0;
 }
 
@@ -241,6 +251,9 @@ int kvm_irqfd(struct kvm *kvm, int fd, unsigned int gsi, bool on)
 {
 	if (fd < 0 || gsi >= ARRAY_SIZE(wired))
 		abort();
+	/* an interrupt without a route is lost */
+	if (on && !routes[gsi].used)
+		fake.wrong++;
 	wired[gsi] = on ? fd + 1 : 0;
 	return 0;
 }
@@ -353,9 +366,11 @@ static struct vfio_dev *new_function(const struct virtio_host *host)
 	return d;
 }
 
+/* What was done wrong with the last one is not forgotten. */
 static void new_fake(const uint8_t raw[256])
 {
 	fake = (struct fake){
+		.wrong = fake.wrong,
 		.size = { BAR_SIZE, 0, BIG_SIZE, 0, SMALL_SIZE, 32 },
 		.irqs = { 1, 4, VECTORS, 1, 1 },
 		.host_vectors = VECTORS,
@@ -376,6 +391,8 @@ FIXTURE_SETUP(function)
 	log_init(NULL, LOG_LEVEL_ERR, 0);
 	memset(slots, 0, sizeof(slots));
 	memset(wired, 0, sizeof(wired));
+	memset(wished, 0, sizeof(wished));
+	memset(routes, 0, sizeof(routes));
 	nslots = 0;
 	msis = 0;
 	lines = 0;
@@ -670,7 +687,8 @@ TEST_F(function, msi)
 
 	MEMORY_ON();
 	EXPECT_EQ(PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT | 2 << 1, CFG(flags, 2));
-	SET_CFG(AT_MSI + PCI_MSI_ADDRESS_LO, 4, 0xfee00000);
+	SET_CFG(AT_MSI + PCI_MSI_ADDRESS_LO, 4, 0xfee01000);
+	SET_CFG(AT_MSI + PCI_MSI_ADDRESS_HI, 4, 0x12);
 	SET_CFG(AT_MSI + PCI_MSI_DATA_64, 2, 0x41);
 	SET_CFG(AT_MSI + PCI_MSI_MASK_64, 4, 2);
 	SET_CFG(flags, 2, PCI_MSI_FLAGS_ENABLE | 2 << 4);
@@ -682,6 +700,11 @@ TEST_F(function, msi)
 
 		EXPECT_EQ(v->fd, fake.fds[i]);
 		EXPECT_EQ(i == 1 ? 0 : v->fd + 1, wired[v->gsi]);
+		EXPECT_EQ(i != 1, routes[v->gsi].used);
+		if (i == 1)
+			continue;
+		EXPECT_EQ(0x12fee01000, routes[v->gsi].addr);
+		EXPECT_EQ(0x40 + i, routes[v->gsi].data);
 	}
 	SET_CFG(AT_MSI + PCI_MSI_MASK_64, 4, 0);
 	EXPECT_NE(0, wired[self->d->msi.v[1].gsi]);
@@ -724,9 +747,12 @@ TEST_F(function, msix)
 	fd = msix_fd(&self->d->msix, 0);
 	EXPECT_EQ(fd, fake.fds[0]);
 	EXPECT_EQ(fd + 1, wired[self->d->msix.v[0].v.gsi]);
+	EXPECT_EQ(0xfee00000, routes[self->d->msix.v[0].v.gsi].addr);
+	EXPECT_EQ(0x40, routes[self->d->msix.v[0].v.gsi].data);
 	EXPECT_EQ(-1, fake.fds[1]);
 	set_entry(&self->pci, bar, 64, 0);
 	EXPECT_EQ(msix_fd(&self->d->msix, 64), fake.fds[64]);
+	EXPECT_EQ(0x40 + 64, routes[self->d->msix.v[64].v.gsi].data);
 	/* of its control there is but the mask */
 	set_entry(&self->pci, bar, 64, 0xfffffffe);
 	EXPECT_EQ(0, get(&self->pci, bar + TABLE + 16 * 64 + 12, 4));
