@@ -55,6 +55,10 @@ static struct fake {
 	int32_t unmask;
 	int32_t request;
 	unsigned int resets;
+	unsigned int busy;		/* resets that find the function locked */
+	int mode_refused;		/* index of what cannot be had, 0: all can */
+	unsigned int refusals;
+	int reset_error;		/* of all other resets, 0: they work */
 	unsigned int wrong;		/* calls that the kernel refuses */
 } fake;
 
@@ -63,6 +67,16 @@ static int refuse(void)
 	fake.wrong++;
 	errno = EINVAL;
 	return -1;
+}
+
+static int fake_reset(void)
+{
+	errno = fake.busy ? EAGAIN : fake.reset_error;
+	if (fake.busy)
+		fake.busy--;
+	else if (!errno)
+		fake.resets++;
+	return errno ? -1 : 0;
 }
 
 static int fake_trigger(const struct vfio_irq_set *set, const int32_t *fds)
@@ -79,6 +93,11 @@ static int fake_trigger(const struct vfio_irq_set *set, const int32_t *fds)
 	}
 	if (fake.mode >= 0 && fake.mode != (int)set->index)
 		return refuse();
+	if (fake.mode < 0 && fake.mode_refused && (int)set->index == fake.mode_refused) {
+		fake.refusals++;
+		errno = EBUSY;
+		return -1;
+	}
 	if (fake.mode < 0) {
 		if (set->index != VFIO_PCI_INTX_IRQ_INDEX &&
 		    set->start + set->count > fake.host_vectors)
@@ -161,8 +180,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	case VFIO_DEVICE_SET_IRQS:
 		return fake_set_irqs(arg);
 	case VFIO_DEVICE_RESET:
-		fake.resets++;
-		return 0;
+		return fake_reset();
 	}
 	return refuse();
 }
@@ -176,6 +194,14 @@ static struct {
 } slots[SLOTS_MAX];
 static unsigned int nslots, msis, lines;
 static int wired[KVM_ROUTES_MAX];	/* descriptor + 1 by GSI */
+
+/* By GSI: where its interrupts go, as was wished, and as was committed then. */
+static struct route {
+	bool used;
+	uint64_t addr;
+	uint32_t data;
+} wished[KVM_ROUTES_MAX], routes[KVM_ROUTES_MAX];
+
 static int level_fd, level_resample, level_pin;
 static int refused_slot = -1;
 
@@ -212,10 +238,12 @@ void kvm_set_msi(struct kvm *kvm, unsigned int gsi, bool used, uint64_t addr, ui
 {
 	if (gsi < KVM_MSI_FIRST || gsi >= KVM_MSI_FIRST + msis)
 		abort();
+	wished[gsi] = (struct route){ used, addr, data };
 }
 
 int kvm_commit_routes(struct kvm *kvm)
 {
+	memcpy(routes, wished, sizeof(routes));
 	return 0;
 }
 
@@ -223,6 +251,9 @@ int kvm_irqfd(struct kvm *kvm, int fd, unsigned int gsi, bool on)
 {
 	if (fd < 0 || gsi >= ARRAY_SIZE(wired))
 		abort();
+	/* an interrupt without a route is lost */
+	if (on && !routes[gsi].used)
+		fake.wrong++;
 	wired[gsi] = on ? fd + 1 : 0;
 	return 0;
 }
@@ -335,9 +366,11 @@ static struct vfio_dev *new_function(const struct virtio_host *host)
 	return d;
 }
 
+/* What was done wrong with the last one is not forgotten. */
 static void new_fake(const uint8_t raw[256])
 {
 	fake = (struct fake){
+		.wrong = fake.wrong,
 		.size = { BAR_SIZE, 0, BIG_SIZE, 0, SMALL_SIZE, 32 },
 		.irqs = { 1, 4, VECTORS, 1, 1 },
 		.host_vectors = VECTORS,
@@ -358,6 +391,8 @@ FIXTURE_SETUP(function)
 	log_init(NULL, LOG_LEVEL_ERR, 0);
 	memset(slots, 0, sizeof(slots));
 	memset(wired, 0, sizeof(wired));
+	memset(wished, 0, sizeof(wished));
+	memset(routes, 0, sizeof(routes));
 	nslots = 0;
 	msis = 0;
 	lines = 0;
@@ -580,10 +615,25 @@ TEST_F(function, function_level_reset)
 	EXPECT_EQ(1, fake.resets);
 	EXPECT_EQ(-1, fake.mode);
 	EXPECT_EQ(0, CFG(PCI_COMMAND, 2));
-	EXPECT_EQ(0, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
 	EXPECT_EQ(VECTORS - 1, CFG(AT_MSIX + PCI_MSIX_FLAGS, 2));
 	EXPECT_EQ(0, CFG(AT_EXP + PCI_EXP_DEVCTL, 2) & PCI_EXP_DEVCTL_BCR_FLR);
 	EXPECT_EQ(-1, slot_at(bar_addr(&self->pci, self->ecam, 0)));
+}
+
+/* One that goes on with what it was told before must not write to memory. */
+TEST_F(function, function_level_reset_fails)
+{
+	fake.reset_error = EIO;
+	MEMORY_ON();
+	SET_CFG(AT_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
+	MEMORY_ON();
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
+	fake.reset_error = 0;
+	SET_CFG(AT_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	MEMORY_ON();
+	EXPECT_EQ(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, REAL_CFG(PCI_COMMAND, 2));
 }
 
 TEST_F(function, vendor_is_read_only)
@@ -599,10 +649,14 @@ TEST_F(function, command)
 	SET_CFG(PCI_COMMAND, 2, 0xffff);
 	EXPECT_EQ(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
 		  PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, REAL_CFG(PCI_COMMAND, 2));
+	/* its memory stays on, though the guest does not see it then */
 	SET_CFG(PCI_COMMAND, 1, 0);
-	EXPECT_EQ(PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE,
+		  REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(-1, slot_at(bar_addr(&self->pci, self->ecam, 0)));
 	vfio_reset(self->d);
-	EXPECT_EQ(0, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
 }
 
 TEST_F(function, intx)
@@ -633,7 +687,8 @@ TEST_F(function, msi)
 
 	MEMORY_ON();
 	EXPECT_EQ(PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT | 2 << 1, CFG(flags, 2));
-	SET_CFG(AT_MSI + PCI_MSI_ADDRESS_LO, 4, 0xfee00000);
+	SET_CFG(AT_MSI + PCI_MSI_ADDRESS_LO, 4, 0xfee01000);
+	SET_CFG(AT_MSI + PCI_MSI_ADDRESS_HI, 4, 0x12);
 	SET_CFG(AT_MSI + PCI_MSI_DATA_64, 2, 0x41);
 	SET_CFG(AT_MSI + PCI_MSI_MASK_64, 4, 2);
 	SET_CFG(flags, 2, PCI_MSI_FLAGS_ENABLE | 2 << 4);
@@ -645,6 +700,11 @@ TEST_F(function, msi)
 
 		EXPECT_EQ(v->fd, fake.fds[i]);
 		EXPECT_EQ(i == 1 ? 0 : v->fd + 1, wired[v->gsi]);
+		EXPECT_EQ(i != 1, routes[v->gsi].used);
+		if (i == 1)
+			continue;
+		EXPECT_EQ(0x12fee01000, routes[v->gsi].addr);
+		EXPECT_EQ(0x40 + i, routes[v->gsi].data);
 	}
 	SET_CFG(AT_MSI + PCI_MSI_MASK_64, 4, 0);
 	EXPECT_NE(0, wired[self->d->msi.v[1].gsi]);
@@ -687,9 +747,12 @@ TEST_F(function, msix)
 	fd = msix_fd(&self->d->msix, 0);
 	EXPECT_EQ(fd, fake.fds[0]);
 	EXPECT_EQ(fd + 1, wired[self->d->msix.v[0].v.gsi]);
+	EXPECT_EQ(0xfee00000, routes[self->d->msix.v[0].v.gsi].addr);
+	EXPECT_EQ(0x40, routes[self->d->msix.v[0].v.gsi].data);
 	EXPECT_EQ(-1, fake.fds[1]);
 	set_entry(&self->pci, bar, 64, 0);
 	EXPECT_EQ(msix_fd(&self->d->msix, 64), fake.fds[64]);
+	EXPECT_EQ(0x40 + 64, routes[self->d->msix.v[64].v.gsi].data);
 	/* of its control there is but the mask */
 	set_entry(&self->pci, bar, 64, 0xfffffffe);
 	EXPECT_EQ(0, get(&self->pci, bar + TABLE + 16 * 64 + 12, 4));
@@ -800,6 +863,96 @@ TEST_F(function, reboot)
 	EXPECT_EQ(VFIO_PCI_INTX_IRQ_INDEX, fake.mode);
 }
 
+/* A reset of the bus behind the port is one of the function, each time that it begins. */
+TEST_F(function, bus_reset)
+{
+	uint64_t bar = bar_addr(&self->pci, self->ecam, 0);
+	unsigned int i;
+
+	for (i = 1; i < 3; i++) {
+		MEMORY_ON();
+		EXPECT_NE(-1, slot_at(bar));
+		SET_PORT(PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_BUS_RESET);
+		EXPECT_EQ(i, fake.resets);
+		EXPECT_EQ(-1, slot_at(bar));
+		EXPECT_EQ(0, CFG(PCI_COMMAND, 2));
+		EXPECT_EQ(-1, fake.mode);
+		SET_PORT(PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_BUS_RESET | PCI_BRIDGE_CTL_SERR);
+		EXPECT_EQ(i, fake.resets);
+		SET_PORT(PCI_BRIDGE_CONTROL, 2, 0);
+		EXPECT_EQ(i, fake.resets);
+	}
+}
+
+/* An interrupt that the host has not got is asked for once, until another one is wanted. */
+TEST_F(function, refused_interrupt)
+{
+	MEMORY_ON();
+	fake.mode_refused = VFIO_PCI_MSIX_IRQ_INDEX;
+	SET_CFG(AT_MSIX + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	EXPECT_EQ(1, fake.refusals);
+	EXPECT_EQ(-1, fake.mode);
+	set_entry(&self->pci, bar_addr(&self->pci, self->ecam, 0), 0, 0);
+	set_entry(&self->pci, bar_addr(&self->pci, self->ecam, 0), 1, 0);
+	EXPECT_EQ(1, fake.refusals);
+	SET_CFG(AT_MSIX + PCI_MSIX_FLAGS, 2, 0);
+	EXPECT_EQ(VFIO_PCI_INTX_IRQ_INDEX, fake.mode);
+	SET_CFG(AT_MSIX + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	EXPECT_EQ(2, fake.refusals);
+}
+
+/* What is locked for a moment is tried again. */
+TEST_F(function, reboot_while_busy)
+{
+	fake.busy = 2;
+	MEMORY_ON();
+	vfio_reset(self->d);
+	pci_reset(&self->pci);
+	EXPECT_EQ(1, fake.resets);
+	EXPECT_TRUE(vfio_is_held(self->d));
+	EXPECT_EQ(VENDOR | DEVICE << 16, CFG(PCI_VENDOR_ID, 4));
+}
+
+/* A new kernel starts: the function is not there, and on the way back to the host. */
+static void expect_gone(struct __test_metadata *_metadata, FIXTURE_DATA(function) *self)
+{
+	struct loop_source *request = &self->d->request;
+
+	EXPECT_FALSE(vfio_is_held(self->d));
+	EXPECT_EQ(0xffffffff, CFG(PCI_VENDOR_ID, 4));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(0, PORT(self->d->port.exp + PCI_EXP_SLTSTA, 2));
+	EXPECT_EQ(0, PORT(self->d->port.exp + PCI_EXP_LNKSTA, 2) & PCI_EXP_LNKSTA_DLLLA);
+	EXPECT_TRUE(signalled(request->fd));
+	request->ready(request, 0);
+	EXPECT_EQ(-1, self->d->fd);
+	EXPECT_EQ(-1, self->d->group);
+	EXPECT_EQ(-1, self->d->lease);
+}
+
+TEST_F(function, reboot_without_reset)
+{
+	fake.reset_error = EIO;
+	MEMORY_ON();
+	vfio_reset(self->d);
+	pci_reset(&self->pci);
+	expect_gone(_metadata, self);
+}
+
+/* The host has asked, and the guest has not listened. */
+TEST_F(function, reboot_while_wanted)
+{
+	struct loop_source *request = &self->d->request;
+
+	MEMORY_ON();
+	request->ready(request, 0);
+	EXPECT_TRUE(vfio_is_held(self->d));
+	vfio_reset(self->d);
+	pci_reset(&self->pci);
+	EXPECT_EQ(0, fake.resets);
+	expect_gone(_metadata, self);
+}
+
 /* What a hot-plug driver does at its start. Where its interrupt comes out, by MSI. */
 static int plug_driver(struct pci_port *port, struct pci_bus *pci, uint64_t ecam)
 {
@@ -836,9 +989,17 @@ TEST_F(function, hot_unplug)
 	EXPECT_EQ(PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP, PORT(status, 2));
 	SET_PORT(status, 2, PCI_EXP_SLTSTA_ABP);
 	EXPECT_EQ(PCI_EXP_SLTSTA_PDS, PORT(status, 2));
-	/* the host repeats its wish: a second press would take it back */
+	/* the host repeats its wish: while the light blinks a second press would take it back */
+	SET_PORT(control, 2, (PORT(control, 2) & ~PCI_EXP_SLTCTL_PIC) |
+		 PCI_EXP_SLTCTL_PWR_IND_BLINK);
 	request->ready(request, 0);
 	EXPECT_FALSE(signalled(fd));
+	/* nothing came of it: once more */
+	SET_PORT(control, 2, (PORT(control, 2) & ~PCI_EXP_SLTCTL_PIC) |
+		 PCI_EXP_SLTCTL_PWR_IND_ON);
+	request->ready(request, 0);
+	EXPECT_TRUE(signalled(fd));
+	SET_PORT(status, 2, PCI_EXP_SLTSTA_ABP);
 	EXPECT_TRUE(vfio_is_held(self->d));
 
 	SET_PORT(control, 2, PORT(control, 2) | PCI_EXP_SLTCTL_PCC);
@@ -848,7 +1009,7 @@ TEST_F(function, hot_unplug)
 	EXPECT_EQ(0xffffffff, CFG(PCI_VENDOR_ID, 4));
 	EXPECT_EQ(-1, slot_at(bar));
 	EXPECT_EQ(-1, fake.mode);
-	EXPECT_EQ(0, REAL_CFG(PCI_COMMAND, 2));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, REAL_CFG(PCI_COMMAND, 2));
 	EXPECT_FALSE(vfio_is_held(self->d));
 	/* the main thread gives back what is left */
 	request->ready(request, 0);
@@ -1007,6 +1168,7 @@ TEST(options)
 {
 	static const char *const wrong[] = {
 		"", "nvme", "00:04", "1b36:0010,vf=1", "pf=01:00.0", "pf=01:00.0,vf=-1", "00:04.0,",
+		"socket", "socket=",
 	};
 	char file[] = "[Guest]\nName=a\n[VTD]\nFunction=01:00.1\n";
 	char none[] = "[Guest]\nName=a\nKernel=/k\n[VTD]\n";
@@ -1030,7 +1192,10 @@ TEST(options)
 	EXPECT_EQ(ASV_VTD_LEASE_VF, rc.guest.vtds[2].function.flags);
 	EXPECT_EQ(2, rc.guest.vtds[2].function.vf);
 	EXPECT_STREQ("pf=01:00.0,vf=2", rc.guest.vtds[2].spec);
-	for (i = 3; i < ASVM_VTDS_MAX; i++)
+	ASSERT_EQ(NULL, parse(&rc, "socket=/run/s,1"));
+	EXPECT_STREQ("/run/s,1", rc.guest.vtds[3].socket);
+	EXPECT_EQ(NULL, rc.guest.vtds[2].socket);
+	for (i = 4; i < ASVM_VTDS_MAX; i++)
 		ASSERT_EQ(NULL, parse(&rc, "01:00.0"));
 	EXPECT_NE(NULL, parse(&rc, "01:00.0"));
 

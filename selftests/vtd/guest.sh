@@ -114,11 +114,24 @@ mark_on_host()
 by_intx()
 {
 	local host
-	start 'pci=nomsi' --vtd $nvme --vtd $net && ask 'grep nvme /proc/interrupts' 'IO-APIC' &&
+	start 'pci=nomsi pcie_ports=compat' --vtd $nvme --vtd $net && ask 'grep nvme /proc/interrupts' 'IO-APIC' &&
 		net_in_guest && disk_in_guest nvme0n1 2 2 || return 1
 	host=$(host_interrupts 'vfio-intx' $nvme)
 	echo "$host on the host"
-	[ "$host" -gt 100 ] && ended && back $nvme nvme && back $net e1000e && net_works
+	[ "$host" -gt 100 ]
+}
+
+# The guest of the last test has no driver for its slots.
+deaf()
+{
+	echo 1 > $devices/$net/remove &
+	local remove=$!
+	wait_for "$(log)" 'does not listen to its slot' 60 || return 1
+	: > "$(log)"
+	"$asvm" reset "$guest" && wait_for "$(log)" 'the host has it back' 60 && wait $remove &&
+		ready && disk_in_guest nvme0n1 1 2 && ended && back $nvme nvme || return 1
+	echo 1 > /sys/bus/pci/rescan
+	until_true has_driver $net e1000e && net_works
 }
 
 # At any moment: while it takes the lease, boots, or uses the disk; now the launcher, now the
@@ -161,5 +174,6 @@ check 'another reboot, with an empty slot' reboots
 check 'asvm is killed' eval 'killed launcher; [ $? -eq 137 ]'
 check 'the disk is back, with the mark' eval 'back $nvme nvme && mark_on_host'
 check 'a guest without MSI: INTx of both' by_intx
+check 'a guest deaf to its slot gives a function back by a reset' deaf
 check "killed $kills times, at any moment" killed_at_random
 finish

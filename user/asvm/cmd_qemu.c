@@ -315,7 +315,7 @@ static int vtd_words(struct plan *plan, const struct asvm_vtd *vtd)
 {
 	char address[VTD_ADDRESS_LEN];
 
-	if (vtd->function.flags) {
+	if (vtd->socket || vtd->function.flags) {
 		log_err("--vtd %s: QEMU needs the function's address", vtd->spec);
 		return -EINVAL;
 	}

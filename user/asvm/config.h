@@ -83,10 +83,12 @@ struct asvm_net {
 /**
  * struct asvm_vtd - a PCI function of the host
  * @spec: as it was written, for messages
- * @function: what /dev/asv-vtd is asked for
+ * @socket: where its lease is handed over; NULL: it is leased by us
+ * @function: what /dev/asv-vtd is asked for, without @socket
  */
 struct asvm_vtd {
 	const char *spec;
+	const char *socket;
 	struct asv_vtd_lease_arg function;
 };
 

@@ -10,12 +10,22 @@
 static int devices_open_vtds(struct devices *d, const struct asvm_config *cfg)
 {
 	unsigned int i;
+	int err;
 
-	d->vfio = vfio_open_container(cfg);
-	if (d->vfio < 0)
-		return d->vfio;
 	for (i = 0; i < cfg->nvtds; i++) {
-		d->vtds[i] = vfio_open(cfg, i);
+		if (!cfg->vtds[i].socket)
+			continue;
+		d->vtds[i] = vfio_receive(&cfg->vtds[i], &d->vfio);
+		if (!d->vtds[i])
+			return -EINVAL;
+	}
+	err = vfio_open_container(cfg, &d->vfio);
+	if (err)
+		return err;
+	for (i = 0; i < cfg->nvtds; i++) {
+		if (cfg->vtds[i].socket)
+			continue;
+		d->vtds[i] = vfio_open(&cfg->vtds[i]);
 		if (!d->vtds[i])
 			return -EINVAL;
 	}

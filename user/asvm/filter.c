@@ -22,7 +22,7 @@
 
 /* Calls that are harmless with any argument: they work on what is open already. */
 static const unsigned short guest_calls[] = {
-	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64,
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64,
 	SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto, SYS_accept4,
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_poll,
 	SYS_futex, SYS_madvise, SYS_munmap, SYS_brk,
@@ -49,7 +49,12 @@ static const unsigned int guest_ioctls[] = {
 	VHOST_VSOCK_SET_RUNNING,
 	ASV_BLK_SET_BACKEND, ASV_BLK_GET_CONFIG, ASV_BLK_SET_WCE, ASV_BLK_REFRESH,
 	TUNSETOFFLOAD, TUNSETQUEUE,
-	/* a guest that sets up a function of the host, moves its BARs, or lets go of it */
+};
+
+/* A guest that sets up a function of the host, moves its BARs, or lets go of it. */
+static const unsigned short vfio_calls[] = { SYS_pwrite64 };
+
+static const unsigned int vfio_ioctls[] = {
 	VFIO_DEVICE_SET_IRQS, VFIO_DEVICE_RESET, KVM_SET_USER_MEMORY_REGION,
 	KVM_SET_DEVICE_ATTR,
 };
@@ -74,18 +79,29 @@ static const unsigned int bridge_ioctls[] = {
 
 /**
  * struct profile - what one of our processes does when it serves
+ * @more: what it does besides, or NULL
  * @fcntl: the only command of fcntl()
  */
-static const struct profile {
+struct profile {
 	const unsigned short *calls;
 	unsigned int ncalls;
 	const unsigned int *ioctls;
 	unsigned int nioctls;
 	unsigned int fcntl;
-} profiles[] = {
+	const struct profile *more;
+};
+
+static const struct profile vfio_profile = {
+	vfio_calls, ARRAY_SIZE(vfio_calls), vfio_ioctls, ARRAY_SIZE(vfio_ioctls),
+};
+
+static const struct profile profiles[] = {
 	[ISOLATE_GUEST] = { guest_calls, ARRAY_SIZE(guest_calls),
 			    guest_ioctls, ARRAY_SIZE(guest_ioctls),
 			    F_GETFD /* libelf, when it reads a vmlinux */ },
+	[ISOLATE_GUEST_VFIO] = { guest_calls, ARRAY_SIZE(guest_calls),
+				 guest_ioctls, ARRAY_SIZE(guest_ioctls),
+				 F_GETFD, &vfio_profile },
 	[ISOLATE_BRIDGE] = { bridge_calls, ARRAY_SIZE(bridge_calls),
 			     bridge_ioctls, ARRAY_SIZE(bridge_ioctls),
 			     F_ADD_SEALS },
@@ -122,17 +138,21 @@ static void head(void)
  * ioctl() is what vCPU threads call, so it comes first. The request is the low word of
  * its second argument; the kernel looks at no more.
  */
-static void allow_ioctls(const unsigned int *requests, unsigned int count)
+static void allow_ioctls(const struct profile *profile)
 {
-	unsigned int i;
+	const struct profile *p;
+	unsigned int count = 0, i;
 
+	for (p = profile; p; p = p->more)
+		count += p->nioctls;
 	ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 1, 0));
 	ADD(BPF_STMT(BPF_JMP | BPF_JA, 2 * count + 2));
 	ADD(LOAD(args[1]));
-	for (i = 0; i < count; i++) {
-		ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, requests[i], 0, 1));
-		ADD(ALLOW);
-	}
+	for (p = profile; p; p = p->more)
+		for (i = 0; i < p->nioctls; i++) {
+			ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, p->ioctls[i], 0, 1));
+			ADD(ALLOW);
+		}
 	ADD(KILL);
 }
 
@@ -168,19 +188,20 @@ static void allow(unsigned int nr)
 
 int isolate_filter(enum isolate_role role)
 {
-	const struct profile *p = &profiles[role];
+	const struct profile *p = &profiles[role], *part;
 	struct sock_fprog fprog = { .filter = program };
 	unsigned int i;
 	long ret;
 
 	length = 0;
 	head();
-	allow_ioctls(p->ioctls, p->nioctls);
+	allow_ioctls(p);
 	allow_without_exec(SYS_mmap);
 	allow_without_exec(SYS_mprotect);
 	allow_fcntl(p->fcntl);
-	for (i = 0; i < p->ncalls; i++)
-		allow(p->calls[i]);
+	for (part = p; part; part = part->more)
+		for (i = 0; i < part->ncalls; i++)
+			allow(part->calls[i]);
 	ADD(KILL);
 	if (length > ARRAY_SIZE(program)) {
 		log_err("isolation: the system call filter is too long");

@@ -74,7 +74,8 @@ int guest_main(struct guest_start *gs)
 	ctl = control_new(loop, gs->machine, &gs->rc->guest, &gs->fds);
 	if (!ctl)
 		return EXIT_CODE_FAILED;
-	if (gs->rc->sandbox && isolate_filter(ISOLATE_GUEST))
+	if (gs->rc->sandbox &&
+	    isolate_filter(gs->rc->guest.nvtds ? ISOLATE_GUEST_VFIO : ISOLATE_GUEST))
 		return EXIT_CODE_FAILED;
 	end = machine_run(gs->machine);
 	control_flush(ctl);

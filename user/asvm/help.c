@@ -37,7 +37,8 @@ void help_run(FILE *to)
 	help_table(to, disk_options, "");
 	fputs("\nKeys of --net:\n", to);
 	help_table(to, net_options, "");
-	fputs("\nA FUNCTION of --vtd is ADDRESS, VENDOR:DEVICE[,node=N] or pf=ADDRESS,vf=N.\n", to);
+	fputs("\nA FUNCTION of --vtd is ADDRESS, VENDOR:DEVICE[,node=N], pf=ADDRESS,vf=N or\n"
+	      "socket=PATH, where a lease is handed over.\n", to);
 	fputs("\nCtrl-] at the console presses the power button, a second time ends\n"
 	      "the guest. See asvm-run(1) and asvm.conf(5).\n", to);
 }

@@ -31,8 +31,8 @@ pid_t isolate_clone(const struct run_config *rc);
 int isolate_map(pid_t pid);
 int isolate_enter(void);
 
-/* enum isolate_role - whose system calls the filter lets through */
-enum isolate_role { ISOLATE_GUEST, ISOLATE_BRIDGE };
+/* enum isolate_role - whose system calls pass the filter; _VFIO: with functions of the host */
+enum isolate_role { ISOLATE_GUEST, ISOLATE_GUEST_VFIO, ISOLATE_BRIDGE };
 
 int isolate_filter(enum isolate_role role);
 

@@ -208,13 +208,20 @@ static const char *set_net_vhost_fds(void *object, char *value)
 
 static const char *set_function(void *object, char *value)
 {
+	static const char socket[] = "socket=";
 	struct asvm_vtd *vtd = object;
-	const char *why = function_spec(value, &vtd->function);
+	bool handed_over = !strncmp(value, socket, strlen(socket));
+	const char *why = handed_over ? NULL : function_spec(value, &vtd->function);
 
 	if (why)
 		return why;
+	if (handed_over && !value[strlen(socket)])
+		return "wants a path after socket=";
 	vtd->spec = strdup(value);
-	return vtd->spec ? NULL : "out of memory";
+	if (!vtd->spec)
+		return "out of memory";
+	vtd->socket = handed_over ? vtd->spec + strlen(socket) : NULL;
+	return NULL;
 }
 
 #define GUEST(field) offsetof(struct run_config, guest.field)
@@ -336,7 +343,7 @@ const struct option_def net_options[] = {
 };
 
 const struct option_def vtd_options[] = {
-	{ NULL, "Function", "FUNCTION", "ADDRESS, VENDOR:DEVICE[,node=N] or pf=ADDRESS,vf=N",
+	{ NULL, "Function", "FUNCTION", "ADDRESS, VENDOR:DEVICE, pf=ADDRESS,vf=N or socket=PATH",
 	  OPTION_CALL, .call = set_function },
 	{ }
 };

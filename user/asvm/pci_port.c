@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A root port with a slot. */
+#include <errno.h>
 #include <stddef.h>
 
 #include "acpi.h"
@@ -65,14 +66,29 @@ static void port_update_interrupt(struct pci_port *port)
 		 !(pci_get16(&port->pci, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE));
 }
 
+void pci_port_empty(struct pci_port *port)
+{
+	pci_remove_behind(&port->pci);
+	port_change(port, PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA, 0);
+	port_change(port, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS, 0);
+}
+
 /* Without power there is no function, and no link. */
 static void port_power_off(struct pci_port *port)
 {
 	port->powered_off(port);
-	pci_remove_behind(&port->pci);
-	port_change(port, PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA, 0);
-	port_change(port, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS,
-		    PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+	pci_port_empty(port);
+	port_change(port, PCI_EXP_SLTSTA, 0, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+}
+
+/* The guest resets the bus behind the port, and with it what is in the slot. */
+static void port_bus_reset(struct pci_port *port)
+{
+	bool reset = pci_get16(&port->pci, PCI_BRIDGE_CONTROL) & PCI_BRIDGE_CTL_BUS_RESET;
+
+	if (reset && !port->in_reset && port_occupied(port))
+		port->bus_reset(port);
+	port->in_reset = reset;
 }
 
 static void port_config_written(struct pci_dev *pci, unsigned int off, unsigned int len)
@@ -80,6 +96,7 @@ static void port_config_written(struct pci_dev *pci, unsigned int off, unsigned 
 	struct pci_port *port = port_from_pci(pci);
 
 	msi_config_written(&port->msi, off, len);
+	port_bus_reset(port);
 	if ((port_get(port, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PCC) && port_occupied(port))
 		port_power_off(port);
 	port_update_interrupt(port);
@@ -151,16 +168,23 @@ void pci_port_reset(struct pci_port *port)
 	msi_reset(&port->msi);
 	port_change(port, PCI_EXP_SLTSTA, PORT_EVENTS, 0);
 	port->level = false;
+	port->in_reset = false;
 }
 
-/* A press that a driver finds when it starts is thrown away by it. */
-bool pci_port_press(struct pci_port *port)
+/*
+ * A press that a driver finds when it starts is thrown away by it. While its light blinks, a
+ * second press takes back the first.
+ */
+int pci_port_press(struct pci_port *port)
 {
 	const uint16_t listens = PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_HPIE;
+	uint16_t control = port_get(port, PCI_EXP_SLTCTL);
 
-	if (!port_occupied(port) || (port_get(port, PCI_EXP_SLTCTL) & listens) != listens)
-		return false;
+	if (!port_occupied(port) || (control & listens) != listens)
+		return -ENOTCONN;
+	if ((control & PCI_EXP_SLTCTL_PIC) != PCI_EXP_SLTCTL_PWR_IND_ON)
+		return -EALREADY;
 	port_change(port, PCI_EXP_SLTSTA, 0, PCI_EXP_SLTSTA_ABP);
 	port_update_interrupt(port);
-	return true;
+	return 0;
 }

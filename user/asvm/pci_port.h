@@ -19,6 +19,8 @@ struct pci_port;
  * struct pci_port - a root port; the machine's lock covers it
  * @exp: its PCI Express capability
  * @level: an event waits, and the guest wants an interrupt for it
+ * @in_reset: the guest holds the bus behind the port in reset
+ * @bus_reset: it begins to: what is in the slot is reset. Called as @powered_off is.
  * @powered_off: the guest has switched the slot off: called once, with the lock held in a vCPU
  *	thread, with the function still in its slot. It is gone for the guest after that.
  */
@@ -28,6 +30,8 @@ struct pci_port {
 	struct msi msi;
 	unsigned int exp;
 	bool level;
+	bool in_reset;
+	void (*bus_reset)(struct pci_port *port);
 	void (*powered_off)(struct pci_port *port);
 };
 
@@ -39,11 +43,14 @@ void pci_port_destroy(struct pci_port *port);
 /** pci_port_reset - as after power-on; before pci_reset() */
 void pci_port_reset(struct pci_port *port);
 
+/** pci_port_empty - nothing is in the slot any more, and no event tells of it */
+void pci_port_empty(struct pci_port *port);
+
 /**
  * pci_port_press - ask the guest to let go of what is in the slot
  *
- * False when the guest does not listen, now or at all.
+ * 0; -ENOTCONN when the guest does not listen, now or at all; -EALREADY when it is at it.
  */
-bool pci_port_press(struct pci_port *port);
+int pci_port_press(struct pci_port *port);
 
 #endif

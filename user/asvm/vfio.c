@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "vfio_dev.h"
+#include "vfio_handover.h"
 #include "vtd.h"
 
 #define VFIO_NODE	"/dev/vfio/vfio"
@@ -47,27 +48,27 @@ static void raise_nofile(void)
 		log_warn("the limit of open files cannot be raised: %s", strerror(errno));
 }
 
-int vfio_open_container(const struct asvm_config *cfg)
+int vfio_open_container(const struct asvm_config *cfg, int *fd)
 {
-	int fd, err;
+	int err;
 
 	err = raise_memlock(cfg->mem);
 	if (err)
 		return err;
 	raise_nofile();
-	fd = open(VFIO_NODE, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
+	if (*fd < 0)
+		*fd = open(VFIO_NODE, O_RDWR | O_CLOEXEC);
+	if (*fd < 0) {
 		err = -errno;
 		log_err("cannot open " VFIO_NODE ": %s; load vfio_iommu_type1", strerror(-err));
 		return err;
 	}
-	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
-	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
+	if (ioctl(*fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
+	    ioctl(*fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
 		log_err("this kernel's VFIO has no type 1 IOMMU; load vfio_iommu_type1");
-		close(fd);
 		return -ENOTSUP;
 	}
-	return fd;
+	return 0;
 }
 
 static int take_lease(struct vfio_dev *d, const struct asvm_vtd *cfg)
@@ -100,7 +101,7 @@ static int take_lease(struct vfio_dev *d, const struct asvm_vtd *cfg)
 	return 0;
 }
 
-struct vfio_dev *vfio_open(const struct asvm_config *cfg, unsigned int index)
+static struct vfio_dev *dev_new(void)
 {
 	struct vfio_dev *d = calloc(1, sizeof(*d));
 
@@ -115,10 +116,39 @@ struct vfio_dev *vfio_open(const struct asvm_config *cfg, unsigned int index)
 	d->unmask = -1;
 	d->request.fd = -1;
 	d->error.fd = -1;
-	if (!take_lease(d, &cfg->vtds[index]))
+	return d;
+}
+
+struct vfio_dev *vfio_open(const struct asvm_vtd *cfg)
+{
+	struct vfio_dev *d = dev_new();
+
+	if (!d || !take_lease(d, cfg))
 		return d;
 	vfio_destroy(d);
 	return NULL;
+}
+
+struct vfio_dev *vfio_receive(const struct asvm_vtd *cfg, int *container)
+{
+	struct vfio_dev *d = dev_new();
+	struct vfio_handover got;
+
+	if (!d)
+		return NULL;
+	if (vfio_handover(cfg->socket, &got)) {
+		vfio_destroy(d);
+		return NULL;
+	}
+	memcpy(d->name, got.name, sizeof(d->name));
+	d->lease = got.lease;
+	d->group = got.group;
+	if (*container < 0)
+		*container = got.container;
+	else
+		close(got.container);
+	log_info("%s was handed over", d->name);
+	return d;
 }
 
 static int attach_group(int container, struct vfio_dev *d)

@@ -15,15 +15,24 @@
 struct vfio_dev;
 
 /**
- * vfio_open_container - phase 1: the container of all functions
+ * vfio_receive - phase 1: wait until a lease is handed over at the socket of @cfg
+ * @container: the one that came with it is kept there, if it is -1
  *
- * Raises the limits of locked memory and of open files as far as it may. The descriptor, or
- * -errno after a message.
+ * Whoever hands it over raises the limit of locked memory. NULL after a message.
  */
-int vfio_open_container(const struct asvm_config *cfg);
+struct vfio_dev *vfio_receive(const struct asvm_vtd *cfg, int *container);
 
-/** vfio_open - phase 1: lease function @index and open its group; NULL after a message */
-struct vfio_dev *vfio_open(const struct asvm_config *cfg, unsigned int index);
+/**
+ * vfio_open_container - phase 1: the container of all functions
+ * @fd: -1, or one that was handed over; the caller closes it
+ *
+ * Raises the limits of locked memory and of open files as far as it may. 0, or -errno after a
+ * message.
+ */
+int vfio_open_container(const struct asvm_config *cfg, int *fd);
+
+/** vfio_open - phase 1: lease a function and open its group; NULL after a message */
+struct vfio_dev *vfio_open(const struct asvm_vtd *cfg);
 
 /**
  * vfio_attach - phase 2: put all groups into the container and map guest memory

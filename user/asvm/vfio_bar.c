@@ -121,7 +121,7 @@ void vfio_bar_mapped(struct pci_dev *pci, unsigned int bar, bool mapped)
 		err = kvm_set_memory(d->host->kvm, area->slot, pci->bars[bar].addr + area->off,
 				     mapped ? area->size : 0, area->host);
 		/* over other memory, by a guest that errs: it is trapped then */
-		if (err)
+		if (err && vfio_may_tell(d))
 			log_warn("%s: BAR %u cannot be mapped at %#llx: %s", d->name, bar,
 				 (unsigned long long)pci->bars[bar].addr, strerror(-err));
 		area->placed = mapped && !err;

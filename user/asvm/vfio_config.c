@@ -298,8 +298,16 @@ void vfio_config_read(struct pci_dev *pci, unsigned int off, unsigned int len)
 			       (status & PCI_STATUS_INTERRUPT);
 }
 
+/*
+ * The function always answers to its memory: the guest's bit steers whether its BARs are in the
+ * guest's address space. Were they there while VFIO holds the memory back, an access would end
+ * KVM_RUN with an error.
+ */
 int vfio_command(struct vfio_dev *d, uint16_t command)
 {
+	command |= PCI_COMMAND_MEMORY;
+	if (d->unreset)
+		command &= ~PCI_COMMAND_MASTER;
 	if (pwrite(d->fd, &command, sizeof(command), d->config + PCI_COMMAND) !=
 	    (ssize_t)sizeof(command))
 		return -EIO;
@@ -311,9 +319,7 @@ void vfio_config_written(struct pci_dev *pci, unsigned int off, unsigned int len
 	struct vfio_dev *d = vfio_from_pci(pci);
 
 	if (d->exp && pci_get16(pci, d->exp + PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_BCR_FLR) {
-		vfio_quiet(d);
-		pci_reset_dev(pci);
-		vfio_function_reset(d);
+		vfio_guest_reset(d);
 		return;
 	}
 	if (off < PCI_COMMAND + 2 && off + len > PCI_COMMAND &&

@@ -59,6 +59,7 @@ enum vfio_irq_mode { VFIO_IRQ_OFF, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
  * @lease, @group, @fd: descriptors; -1 when it is back with the host
  * @config: where configuration space begins in @fd
  * @can_reset: VFIO can reset it alone
+ * @unreset: a reset has failed; it must not write to memory, where nobody expects that now
  * @irqs: how many of each kind VFIO has
  * @table, @pba: where the function has its tables of MSI-X
  * @nvectors: vectors of MSI or MSI-X that VFIO has switched on
@@ -68,7 +69,8 @@ enum vfio_irq_mode { VFIO_IRQ_OFF, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
  * @request: signalled when the host wants the function back, and by us when it may have it
  * @error: signalled on an error that the link cannot correct
  * @wanted: the host wants it back
- * @pressed: the guest was asked to let go
+ * @refused: an interrupt that could not be had: not tried again until another one is wanted
+ * @told: messages that the guest has provoked
  * @let_go: it has: the main thread closes what is left
  */
 struct vfio_dev {
@@ -81,6 +83,7 @@ struct vfio_dev {
 	int fd;
 	uint64_t config;
 	bool can_reset;
+	bool unreset;
 	unsigned int irqs[VFIO_PCI_NUM_IRQS];
 	struct vfio_bar bars[PCI_BARS];
 
@@ -98,7 +101,8 @@ struct vfio_dev {
 	struct loop_source request;
 	struct loop_source error;
 	bool wanted;
-	bool pressed;
+	enum vfio_irq_mode refused;
+	unsigned int told;
 	bool let_go;
 };
 
@@ -120,7 +124,7 @@ int vfio_config_init(struct vfio_dev *d);
 void vfio_config_read(struct pci_dev *pci, unsigned int off, unsigned int len);
 void vfio_config_written(struct pci_dev *pci, unsigned int off, unsigned int len);
 
-/** vfio_command - tell the function what the command register now says; 0 or -errno */
+/** vfio_command - tell the function what the guest's command register says; 0 or -errno */
 int vfio_command(struct vfio_dev *d, uint16_t command);
 
 /* ---- interrupts (vfio_irq.c) */
@@ -152,13 +156,43 @@ void vfio_bar_mapped(struct pci_dev *pci, unsigned int bar, bool mapped);
 
 /* ---- the device (vfio_dev.c) */
 
-/** vfio_function_reset - reset by VFIO, where it can */
-void vfio_function_reset(struct vfio_dev *d);
+/**
+ * vfio_function_reset - reset by VFIO
+ *
+ * 0 or -errno: then it must not use memory, see vfio_command(). The host's driver core has the
+ * function locked now and then; that is waited for, up to a second.
+ */
+int vfio_function_reset(struct vfio_dev *d);
+
+/** vfio_guest_reset - the guest resets it: as after power-on, its slot aside */
+void vfio_guest_reset(struct vfio_dev *d);
 
 /** vfio_quiet - no interrupts, none enabled, no bus mastering */
 void vfio_quiet(struct vfio_dev *d);
 
-/** vfio_requested - the host wants it back; lock held, in the main thread */
-void vfio_requested(struct vfio_dev *d);
+/** struct vfio_left - what holds a function that the guest has no more */
+struct vfio_left {
+	int lease;
+	int group;
+	int fd;
+};
+
+/**
+ * vfio_requested - the host wants it back, or may have it; lock held, in the main thread
+ *
+ * True if it may have it: @left then goes to vfio_give_back().
+ */
+bool vfio_requested(struct vfio_dev *d, struct vfio_left *left);
+
+/**
+ * vfio_give_back - close what holds it; in the main thread
+ *
+ * Not with the lock held: the function is reset by that, and with the last one all of guest
+ * memory is unpinned, which can take seconds.
+ */
+void vfio_give_back(struct vfio_dev *d, struct vfio_left *left);
+
+/** vfio_may_tell - is one more message that a guest can provoke not one too many? */
+bool vfio_may_tell(struct vfio_dev *d);
 
 #endif

@@ -62,16 +62,28 @@ static int irq_pin(const struct vfio_dev *d)
 	return acpi_pci_gsi(d->pci.slot);
 }
 
+static void irq_drain(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+}
+
 void vfio_irq_off(struct vfio_dev *d)
 {
 	int err;
 
 	if (d->mode == VFIO_IRQ_OFF)
 		return;
-	if (d->mode == VFIO_IRQ_INTX)
-		kvm_irqfd_level(d->host->kvm, d->intx, d->unmask, irq_pin(d), false);
 	err = irq_trigger(d, irq_index[d->mode], 0, 0, NULL);
-	if (err < 0 && err != -ENODEV)
+	if (d->mode == VFIO_IRQ_INTX) {
+		kvm_irqfd_level(d->host->kvm, d->intx, d->unmask, irq_pin(d), false);
+		/* what it asserted last must not come the next time that it is switched on */
+		irq_drain(d->intx);
+		irq_drain(d->unmask);
+	}
+	if (err < 0 && err != -ENODEV && vfio_may_tell(d))
 		log_warn("%s: %s cannot be switched off: %s", d->name, irq_name[d->mode],
 			 strerror(-err));
 	memset(d->hooked, 0, sizeof(d->hooked));
@@ -100,8 +112,9 @@ static int irq_vectors_on(struct vfio_dev *d, uint32_t index, unsigned int n, in
 	int ret = irq_trigger(d, index, 0, n, fds);
 
 	if (ret > 0 && (unsigned int)ret < n) {
-		log_warn("%s: the host has only %d interrupt vectors, of %u that the guest wants",
-			 d->name, ret, n);
+		if (vfio_may_tell(d))
+			log_warn("%s: the host has only %d interrupt vectors, of %u that the guest wants",
+				 d->name, ret, n);
 		n = ret;
 		ret = irq_trigger(d, index, 0, n, fds);
 	}
@@ -148,7 +161,7 @@ static void irq_msix_more(struct vfio_dev *d)
 		if (d->hooked[i] || !msix_vector_open(&d->msix, i))
 			continue;
 		err = irq_trigger(d, VFIO_PCI_MSIX_IRQ_INDEX, i, 1, &fd);
-		if (err)
+		if (err && vfio_may_tell(d))
 			log_warn("%s: vector %u cannot be switched on: %s", d->name, i,
 				 strerror(err < 0 ? -err : ENOSPC));
 		d->hooked[i] = !err;
@@ -179,6 +192,10 @@ void vfio_irq_sync(struct vfio_dev *d)
 		return;
 	if (want == d->mode && want == VFIO_IRQ_MSIX)
 		irq_msix_more(d);
+	if (want != d->refused)
+		d->refused = VFIO_IRQ_OFF;
+	else if (want != VFIO_IRQ_OFF)
+		return;
 	if (want == d->mode)
 		return;
 	vfio_irq_off(d);
@@ -195,30 +212,31 @@ void vfio_irq_sync(struct vfio_dev *d)
 	default:
 		break;
 	}
-	if (err)
+	if (!err) {
+		d->mode = want;
+		return;
+	}
+	d->refused = want;
+	if (vfio_may_tell(d))
 		log_warn("%s: %s cannot be switched on: %s", d->name, irq_name[want],
 			 strerror(-err));
-	else
-		d->mode = want;
-}
-
-static void irq_drain(const struct loop_source *src)
-{
-	uint64_t count;
-
-	if (read(src->fd, &count, sizeof(count)) < 0)
-		return;
 }
 
 static void irq_request_ready(struct loop_source *src, uint32_t events)
 {
 	struct vfio_dev *d = src->opaque;
+	struct vfio_left left;
+	bool back;
 
 	(void)events;
-	irq_drain(src);
+	irq_drain(src->fd);
 	pthread_mutex_lock(d->host->lock);
-	vfio_requested(d);
+	back = vfio_requested(d, &left);
 	pthread_mutex_unlock(d->host->lock);
+	if (!back)
+		return;
+	vfio_give_back(d, &left);
+	log_info("%s: the guest has let go of it, and the host has it back", d->name);
 }
 
 static void irq_error_ready(struct loop_source *src, uint32_t events)
@@ -226,7 +244,7 @@ static void irq_error_ready(struct loop_source *src, uint32_t events)
 	struct vfio_dev *d = src->opaque;
 
 	(void)events;
-	irq_drain(src);
+	irq_drain(src->fd);
 	log_err("%s: an error on its link that hardware cannot correct; what it does now is not to be relied on: reboot the guest",
 		d->name);
 }

@@ -36,7 +36,7 @@ _asvm_values()
 	--reboot|--shared|--rng|--balloon|--free-page-reporting|--limits|--sandbox|--discard)
 				echo yes no ;;
 	--user)			compgen -u ;;
-	--vtd)			_asvm_functions ;;
+	--vtd)			_asvm_functions; echo pf= socket= ;;
 	*)			return 1 ;;
 	esac
 }
