@@ -233,6 +233,9 @@ static int sffs_read_inode(struct inode *inode)
 		return -ESTALE;
 	sffs_lock_init(&si->lock, sbi, SFFS_LOCKT_INODE, inode->i_ino);
 	sffs_lock_init(&si->open_lock, sbi, SFFS_LOCKT_OPEN, inode->i_ino);
+	/* What it leads to may not be known yet: see follow.c. */
+	if (!sbi->local)
+		set_bit(SFFS_CACHE_STALE, &si->lock.cache);
 	err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
 	if (err)
 		return err;
