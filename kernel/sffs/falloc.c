@@ -287,7 +287,7 @@ long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 	filemap_invalidate_lock(inode->i_mapping);
 	/* What is allocated here stays, so it must not be taken for mapped ahead. */
 	err = sffs_inline_end_locked(inode) ?: sffs_drop_ahead(inode) ?:
-	      sffs_falloc_mode(inode, mode, &r);
+	      sffs_finish_cut(inode) ?: sffs_falloc_mode(inode, mode, &r);
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err && (file->f_flags & O_DSYNC || IS_SYNC(inode)))
 		err = sffs_sync_inode(inode, false);

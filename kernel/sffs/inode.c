@@ -644,7 +644,7 @@ int sffs_finish_cut(struct inode *inode)
 	struct sffs_inode_info *si = SFFS_I(inode);
 	int err;
 
-	if (likely(!si->orphan) || (!inode->i_nlink && !si->cut_due))
+	if (likely(!si->orphan) || si->shift_by || (!inode->i_nlink && !si->cut_due))
 		return 0;
 	err = sffs_drop_ahead(inode) ?: sffs_truncate(inode);
 	if (!err)
