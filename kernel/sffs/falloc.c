@@ -290,7 +290,8 @@ long sffs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 	filemap_invalidate_lock(inode->i_mapping);
 	/* What is allocated here stays, so it must not be taken for mapped ahead. */
 	err = i_size_read(inode) ? sffs_inline_end_locked(inode) : 0;
-	err = err ?: sffs_drop_ahead(inode) ?: sffs_falloc_mode(inode, mode, &r);
+	err = err ?: sffs_drop_ahead(inode) ?: sffs_finish_cut(inode) ?:
+	      sffs_falloc_mode(inode, mode, &r);
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err && (file->f_flags & O_DSYNC || IS_SYNC(inode)))
 		err = sffs_sync_inode(inode, false);

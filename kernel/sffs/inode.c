@@ -233,6 +233,9 @@ static int sffs_read_inode(struct inode *inode)
 		return -ESTALE;
 	sffs_lock_init(&si->lock, sbi, SFFS_LOCKT_INODE, inode->i_ino);
 	sffs_lock_init(&si->open_lock, sbi, SFFS_LOCKT_OPEN, inode->i_ino);
+	/* What it leads to may not be known yet: see follow.c. */
+	if (!sbi->local)
+		set_bit(SFFS_CACHE_STALE, &si->lock.cache);
 	err = sffs_lock(&si->lock, SFFS_LOCK_SHARED);
 	if (err)
 		return err;
@@ -641,7 +644,7 @@ int sffs_finish_cut(struct inode *inode)
 	struct sffs_inode_info *si = SFFS_I(inode);
 	int err;
 
-	if (likely(!si->orphan) || (!inode->i_nlink && !si->cut_due))
+	if (likely(!si->orphan) || si->shift_by || (!inode->i_nlink && !si->cut_due))
 		return 0;
 	err = sffs_drop_ahead(inode) ?: sffs_truncate(inode);
 	if (!err)

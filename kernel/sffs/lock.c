@@ -297,11 +297,9 @@ static int sffs_lock_begin(struct sffs_lock *lock, enum sffs_lock_mode mode, boo
 	if (unlikely(test_bit(SFFS_CACHE_DEAD, &lock->cache)))
 		return -ESTALE;
 	err = sffs_lock_get(lock, mode, killable);
-	if (err)
+	if (err || !sffs_cache_stale(lock))
 		return err;
-	err = sffs_lock_known(lock, killable);
-	if (!err && sffs_cache_stale(lock))
-		err = sffs_cache_fill(lock);
+	err = sffs_lock_known(lock, killable) ?: sffs_cache_fill(lock);
 	if (err)
 		sffs_unlock(lock, mode);
 	return err;

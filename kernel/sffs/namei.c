@@ -241,6 +241,7 @@ static int sffs_make_once(struct sffs_make *mk, struct inode **result)
 {
 	int err, err2;
 
+	*result = NULL;
 	sffs_tx_init(&mk->tx, mk->dir->i_sb);
 	err = sffs_plan_inode(&mk->tx, mk->dir, mk->mode);
 	if (!err)

@@ -467,13 +467,7 @@ out:
 	return err;
 }
 
-/**
- * sffs_quota_sync() - move all changes into the quota files
- * @sb: the mount
- *
- * Context: starts transactions; takes the quota lock.
- */
-int sffs_quota_sync(struct super_block *sb)
+static int sffs_quota_move(struct super_block *sb, bool urgent)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
 	struct sffs_quota_info *q = sbi->quota;
@@ -482,7 +476,8 @@ int sffs_quota_sync(struct super_block *sb)
 	if (!q || !READ_ONCE(q->opened))
 		return 0;
 	mutex_lock(&q->sync);
-	err = sffs_lock(&sbi->fixed[SFFS_FIXED_QUOTA], SFFS_LOCK_EXCLUSIVE);
+	err = urgent ? sffs_lock_urgent(&sbi->fixed[SFFS_FIXED_QUOTA], SFFS_LOCK_EXCLUSIVE) :
+		       sffs_lock(&sbi->fixed[SFFS_FIXED_QUOTA], SFFS_LOCK_EXCLUSIVE);
 	if (err)
 		goto unlock;
 	while (!err) {
@@ -507,14 +502,28 @@ unlock:
 	return err;
 }
 
-/* Before a transaction: are there entries for what it may charge? */
-int sffs_quota_room(struct super_block *sb)
+/**
+ * sffs_quota_sync() - move all changes into the quota files
+ * @sb: the mount
+ *
+ * Context: starts transactions; takes the quota lock.
+ */
+int sffs_quota_sync(struct super_block *sb)
+{
+	return sffs_quota_move(sb, false);
+}
+
+/*
+ * Before a transaction: are there entries for what it may charge? If it is @urgent, a task that
+ * was killed waits on.
+ */
+int sffs_quota_room(struct super_block *sb, bool urgent)
 {
 	struct sffs_quota_info *q = SFFS_SB(sb)->quota;
 
 	if (!q || READ_ONCE(q->used) + SFFS_QUOTA_SPARE < q->entries)
 		return 0;
-	return sffs_quota_sync(sb);
+	return sffs_quota_move(sb, urgent);
 }
 
 /* The same for who may come while the mount is frozen: then it waits for later. */

@@ -882,7 +882,7 @@ void sffs_quota_stop(struct super_block *sb);
 void sffs_quota_forget(struct super_block *sb);
 void sffs_quota_enforce(struct super_block *sb);
 int sffs_quota_sync(struct super_block *sb);
-int sffs_quota_room(struct super_block *sb);
+int sffs_quota_room(struct super_block *sb, bool urgent);
 void sffs_quota_store(struct sffs_tx *tx, struct inode *inode, const struct sffs_inode *di);
 void sffs_quota_release(struct sffs_tx *tx, struct inode *inode, const struct sffs_inode *di);
 int sffs_quota_check(struct super_block *sb, const u32 *ids, s64 *blocks, s64 inodes);

@@ -736,7 +736,7 @@ int sffs_tx_start(struct sffs_tx *tx, unsigned int credits)
 	if (unlikely(sbi->quota)) {
 		credits += SFFS_QUOTA_CREDITS;
 		if (!tx->quota_sync && !journal_current_handle())
-			err = sffs_quota_room(tx->sb);
+			err = sffs_quota_room(tx->sb, tx->urgent);
 		if (err)
 			goto fail;
 	}
