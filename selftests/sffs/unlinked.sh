@@ -97,20 +97,20 @@ opened_again()
 	exec 5<&- && soon_free
 }
 
-# Its number is another file's by now, which both open for as long as they like.
+# Its number is another file's by now, if the allocator gives it again, which both open for as
+# long as they like.
 number_again()
 {
 	local i ino
 	file "$1" x && cat "$2/x" > "$work/x" && ino=$(stat -c %i "$1/x") &&
-		promptly rm "$1/x" && soon_free && mkdir "$1/more" || return
+		promptly rm "$1/x" && soon_free || return
 	for i in $(seq 130); do
-		echo "$i" > "$1/more/$i" || return
-		[ "$(stat -c %i "$1/more/$i")" != "$ino" ] || break
+		echo "$i" > "$1/more$i" || return
+		[ "$(stat -c %i "$1/more$i")" != "$ino" ] || break
 	done
-	echo "file $i of inode $ino"
-	[ "$(stat -c %i "$1/more/$i")" = "$ino" ] && exec 5< "$1/more/$i" &&
-		promptly cat "$2/more/$i" && promptly cat "$1/more/$i" && exec 6< "$2/more/$i" &&
-		promptly cat "$1/more/$i" && exec 5<&- 6<&- && rm -r "$1/more"
+	exec 5< "$1/more$i" &&
+		promptly cat "$2/more$i" && promptly cat "$1/more$i" && exec 6< "$2/more$i" &&
+		promptly cat "$1/more$i" && exec 5<&- 6<&- && rm "$1"/more*
 }
 
 several()
