@@ -176,17 +176,24 @@ in_order()
 	umount $a && umount $b && "$fsck" -n -f "$disk_a"
 }
 
+baseline()
+{
+	pause 1
+	sync
+	before=$(blocks_free $a)
+}
+
 cases()
 {
 	local one
 
 	# What is allocated once and stays
 	mkdir $a/many && touch $a/many/{1..50} && rm -r $a/many && file $b x && rm $b/x
-	sync -f $a
-	sync -f $b
-	pause 1
-	before=$(blocks_free $a)
-	for one in number_again open_there made_there closed_there open_on_both opened_again several; do
+	baseline
+	check 'number_again: a deletes, b had it open' number_again $a $b
+	check 'number_again: b deletes, a had it open' number_again $b $a
+	baseline
+	for one in open_there made_there closed_there open_on_both opened_again several; do
 		check "$one: a deletes, b has it open" "$one" $a $b
 		check "$one: b deletes, a has it open" "$one" $b $a
 	done
