@@ -12,7 +12,8 @@
  * else's before it is whole: its lock can be had, and is stale (SFFS_CACHE_HALF). If this node
  * dies before it has noted the crash, then its own recovery notes one, and one is as good as
  * two: groups that were believed in between are believed as of the old count, so they are in
- * doubt afterwards. If it unmounts before, its slot is not set free, so that there is a recovery.
+ * doubt afterwards. If it unmounts before it has done all of that, its slot is not set free, so
+ * that there is a recovery.
  */
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
@@ -20,6 +21,8 @@
 #include "sffs.h"
 
 #define SFFS_ADOPT_RETRY	(10 * HZ)
+/* An unmount gives it so long: a slot that is not set free keeps others waiting for longer. */
+#define SFFS_ADOPT_GRACE	(5 * HZ)
 
 /**
  * struct sffs_adopted - a block of the own table, as it was left by who is dead
@@ -39,23 +42,19 @@ struct sffs_adopted {
  * sffs_adopt_note() - the entries of a table block are to be finished
  * @sbi: the mount; nobody uses the table, or its orphan_mutex is held
  * @bh: the block
- *
- * Return: 0 or -ENOMEM.
  */
-int sffs_adopt_note(struct sffs_sb_info *sbi, const struct buffer_head *bh)
+void sffs_adopt_note(struct sffs_sb_info *sbi, const struct buffer_head *bh)
 {
 	const struct sffs_orphan_block *ob = (struct sffs_orphan_block *)bh->b_data;
 	struct sffs_adopted *a;
 
 	if (!ob->count)
-		return 0;
-	a = kmalloc(sizeof(*a), GFP_NOFS);
-	if (!a)
-		return -ENOMEM;
+		return;
+	/* A page at most. The other hosts need this recovery. */
+	a = kmalloc(sizeof(*a), GFP_NOFS | __GFP_NOFAIL);
 	a->block = bh->b_blocknr;
 	memcpy(a->entry, ob->entry, sizeof(a->entry));
 	list_add_tail(&a->list, &sbi->adopted);
-	return 0;
 }
 
 /* How many blocks of a table there are up to the last with entries; its other ones stay. */
@@ -99,10 +98,10 @@ static int sffs_adopt_link(struct sffs_tx *tx, struct buffer_head *from, struct 
 	struct sffs_sb_info *sbi = SFFS_SB(tx->sb);
 	int err;
 
-	err = sffs_tx_access(tx, from) ?: sffs_tx_access(tx, to) ?: sffs_tx_access(tx, bh) ?:
-	      sffs_adopt_note(sbi, bh);
+	err = sffs_tx_access(tx, from) ?: sffs_tx_access(tx, to) ?: sffs_tx_access(tx, bh);
 	if (err)
 		return err;
+	sffs_adopt_note(sbi, bh);
 	theirs->orphan_block = ob->next;
 	ob->next = own->orphan_block;
 	ob->h.owner = cpu_to_le64(sbi->slot);
@@ -263,9 +262,10 @@ static struct sffs_adopted *sffs_adopt_first(struct sffs_sb_info *sbi)
 static void sffs_adopt_done(struct sffs_sb_info *sbi, struct sffs_adopted *a)
 {
 	mutex_lock(&sbi->orphan_mutex);
-	list_del(&a->list);
+	list_del_init(&a->list);
 	mutex_unlock(&sbi->orphan_mutex);
 	kfree(a);
+	wake_up(&sbi->adopt_wait);
 }
 
 static int sffs_adopt_crash(struct sffs_sb_info *sbi)
@@ -311,10 +311,11 @@ static bool sffs_adopt_over(struct sffs_sb_info *sbi)
 	return fatal_signal_pending(current) || kthread_should_stop() || sffs_is_shutdown(sbi);
 }
 
-/* One block; what has been done of it is not done again. */
+/* One block; what has been done of it is not done again, what failed is, later. */
 static void sffs_adopt_some(struct super_block *sb, struct sffs_adopted *a)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
+	bool failed = false;
 	u32 i;
 
 	for (i = 0; i < SFFS_ORPHANS_PER_BLOCK && !sffs_adopt_over(sbi); i++) {
@@ -328,13 +329,23 @@ static void sffs_adopt_some(struct super_block *sb, struct sffs_adopted *a)
 		sb_end_write(sb);
 		if (sb_rdonly(sb) || sffs_adopt_over(sbi))
 			return;
-		if (err)
-			pr_warn("%s: inode %llu stays on the orphan list: error %d\n", sb->s_id,
-				le64_to_cpu(a->entry[i].ino), err);
+		if (err) {
+			pr_warn_ratelimited("%s: inode %llu stays on the orphan list: error %d\n",
+					    sb->s_id, le64_to_cpu(a->entry[i].ino), err);
+			failed = true;
+			continue;
+		}
 		a->entry[i].ino = 0;
 	}
-	if (i == SFFS_ORPHANS_PER_BLOCK)
+	if (i < SFFS_ORPHANS_PER_BLOCK)
+		return;
+	if (!failed) {
 		sffs_adopt_done(sbi, a);
+		return;
+	}
+	mutex_lock(&sbi->orphan_mutex);
+	list_move_tail(&a->list, &sbi->adopted);
+	mutex_unlock(&sbi->orphan_mutex);
 }
 
 /* Is there something to do? */
@@ -348,13 +359,24 @@ static bool sffs_adopt_wanted(struct super_block *sb)
 static void sffs_adopt_all(struct super_block *sb)
 {
 	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	struct sffs_adopted *a;
+	struct sffs_adopted *a, *last = NULL;
+	bool again = sffs_adopt_crash(sbi) != 0;
 
-	if (sffs_adopt_crash(sbi))
+	mutex_lock(&sbi->orphan_mutex);
+	if (!list_empty(&sbi->adopted))
+		last = list_last_entry(&sbi->adopted, struct sffs_adopted, list);
+	mutex_unlock(&sbi->orphan_mutex);
+	/* Each once: those that fail go to the end. Nobody else takes one off the list. */
+	while (last && !sb_rdonly(sb) && !sffs_adopt_over(sbi)) {
+		a = sffs_adopt_first(sbi);
+		if (a == last)
+			last = NULL;
+		sffs_adopt_some(sb, a);
+	}
+	again |= !list_empty_careful(&sbi->adopted);
+	if (again)
 		wait_event_interruptible_timeout(sbi->adopt_wait, kthread_should_stop(),
 						 SFFS_ADOPT_RETRY);
-	while (!sb_rdonly(sb) && !sffs_adopt_over(sbi) && (a = sffs_adopt_first(sbi)))
-		sffs_adopt_some(sb, a);
 }
 
 static int sffs_adopt_thread(void *data)
@@ -393,10 +415,11 @@ int sffs_adopt_start(struct super_block *sb)
 }
 
 /**
- * sffs_adopt_stop() - the mount ends: what is not finished is for the next one in the slot
+ * sffs_adopt_stop() - the mount ends: what is not finished is for who recovers the slot
  * @sb: the mount; its recovery of others still runs
  *
- * Context: waits for the lock of the super block at most, if a crash has to be noted, killably.
+ * Context: waits for some seconds, and for the lock of the super block if a crash has to be
+ * noted, killably.
  */
 void sffs_adopt_stop(struct super_block *sb)
 {
@@ -405,12 +428,21 @@ void sffs_adopt_stop(struct super_block *sb)
 
 	if (!task)
 		return;
+	if (!sb_rdonly(sb) && !sffs_is_shutdown(sbi))
+		wait_event_killable_timeout(sbi->adopt_wait, list_empty_careful(&sbi->adopted),
+					    SFFS_ADOPT_GRACE);
 	send_sig(SIGKILL, task, 1);
 	kthread_stop(task);
 	put_task_struct(task);
 	sbi->adopt_task = NULL;
 	if (!sffs_is_shutdown(sbi))
 		sffs_adopt_crash(sbi);
+}
+
+/* Has it to be recovered by others? Then the own slot may not be set free. */
+bool sffs_adopt_left(struct sffs_sb_info *sbi)
+{
+	return sbi->crash_due || (!sbi->local && !list_empty(&sbi->adopted));
 }
 
 /* Forget what there is. */

@@ -217,7 +217,7 @@ static void sffs_res_asked_last(struct sffs_resource *res, unsigned int slot, u3
 		res->core.look = true;
 		res->asker = slot + 1;
 		res->asker_inc = incarnation;
-	} else if (ktime_get_boottime_ns() >= res->core.keep_until) {
+	} else if (ktime_get_boottime_ns() >= res->last_keep) {
 		res->core.quit = true;
 	}
 }
@@ -510,7 +510,7 @@ static void sffs_res_tell_last(struct sffs_resource *res, bool looked)
 		/* If a task waits, that one is told. */
 		tell = res->denied;
 		res->core.last = !res->denied;
-		res->core.keep_until = ktime_get_boottime_ns() + LAST_KEEP_MS * NSEC_PER_MSEC;
+		res->last_keep = ktime_get_boottime_ns() + LAST_KEEP_MS * NSEC_PER_MSEC;
 	} else if (res->core.last && looked) {
 		res->denied = true;
 		/* Here it is in use by now: then it is as if others had asked. */

@@ -73,6 +73,8 @@ struct sffs_delegation {
  *	told at the end of the last use
  * @denied: nobody waits for what @core.last wants: the filesystem is told when it is had
  * @last_until: jiffies until which @core.last is tried
+ * @last_keep: until then it is not given up for others that want the same as @core.last did,
+ *	nanoseconds
  * @asker: slot that asks the delegate for it as the last that uses it, plus 1; or 0
  * @asker_inc: its incarnation
  * @error: why tasks cannot have it: its record is damaged; or 0
@@ -117,6 +119,7 @@ struct sffs_resource {
 	bool busy;
 	u32 asker_inc;
 	unsigned long last_until;
+	u64 last_keep;
 	int error;
 	unsigned int backoff;
 	void *owner;

@@ -71,9 +71,12 @@ int sffs_orphan_load(struct super_block *sb)
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
 		ob = (struct sffs_orphan_block *)bh->b_data;
-		err = sffs_orphan_damaged(sb, bh, n) ? -EFSCORRUPTED : sffs_adopt_note(sbi, bh);
-		if (!err)
+		if (sffs_orphan_damaged(sb, bh, n)) {
+			err = -EFSCORRUPTED;
+		} else {
+			sffs_adopt_note(sbi, bh);
 			sffs_orphan_own(sbi, block, le32_to_cpu(ob->count));
+		}
 		block = le64_to_cpu(ob->next);
 		brelse(bh);
 	}

@@ -951,7 +951,7 @@ void sffs_quota_stop(struct super_block *sb)
 	if (!q)
 		return;
 	cancel_delayed_work_sync(&q->work);
-	if (q->opened && !sffs_is_shutdown(q->sbi))
+	if (q->opened && !list_empty(&q->changed) && !sffs_is_shutdown(q->sbi))
 		sffs_quota_sync(sb);
 	/* Whoever gives the quota lock up just now still works for the files. */
 	sffs_lock_exit(&q->sbi->fixed[SFFS_FIXED_QUOTA]);

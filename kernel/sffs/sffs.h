@@ -539,7 +539,8 @@ void sffs_reap_stop(struct sffs_sb_info *sbi);
 
 /* adopt.c: what dead slots have left half done */
 int sffs_adopt(struct super_block *sb, u32 slot);
-int sffs_adopt_note(struct sffs_sb_info *sbi, const struct buffer_head *bh);
+void sffs_adopt_note(struct sffs_sb_info *sbi, const struct buffer_head *bh);
+bool sffs_adopt_left(struct sffs_sb_info *sbi);
 int sffs_adopt_finish(struct super_block *sb);
 int sffs_adopt_start(struct super_block *sb);
 void sffs_adopt_stop(struct super_block *sb);

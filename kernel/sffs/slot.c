@@ -398,14 +398,15 @@ int sffs_slot_take(struct super_block *sb, u64 dead)
 	for (slot = 0; !err && slot < sbi->slots; slot++)
 		if (slot != sbi->slot && (dead & BIT_ULL(slot)))
 			err = sffs_adopt(sb, slot) ?: sffs_slot_free(sbi, slot);
-	/* From here on what the dead held can be had. */
-	err = err ?: sffs_quota_open(sb);
+	/* From here on what the dead held can be had, also what those held who die from now on. */
+	if (!err) {
+		sffs_node_mounted(sbi);
+		err = sffs_quota_open(sb);
+	}
 	if (!err && sbi->local)
 		err = sffs_adopt_finish(sb);
 	if (err)
 		sffs_slot_release(sb);
-	else
-		sffs_node_mounted(sbi);
 	return err;
 }
 
@@ -438,6 +439,9 @@ void sffs_slot_release(struct super_block *sb)
 
 	if (!sbi->journal)
 		return;
+	/* While this node still recovers others: they may have had the lock that this takes. */
+	if (!sffs_is_shutdown(sbi))
+		sffs_quota_sync(sb);
 	sffs_node_quiesce(sbi);
 	sffs_quota_stop(sb);
 	sffs_locks_stop(sbi);
@@ -448,7 +452,7 @@ void sffs_slot_release(struct super_block *sb)
 	err = jbd2_journal_destroy(sbi->journal);
 	sbi->journal = NULL;
 	sffs_busy_drop_all(sbi);
-	if (!err && !sffs_is_shutdown(sbi) && !sbi->crash_due) {
+	if (!err && !sffs_is_shutdown(sbi) && !sffs_adopt_left(sbi)) {
 		sffs_node_set_clean(sbi, true);
 		if (sbi->local)
 			err = sffs_slot_free(sbi, sbi->slot);

@@ -41,7 +41,8 @@ target()
 	truncate -s "$1M" "$work/lun"
 	echo "fd_dev_name=$work/lun,fd_dev_size=$(($1 << 20))" > $core/control &&
 		echo 1 > $core/enable && echo 1 > $core/attrib/emulate_write_cache &&
-		echo 1 > $core/attrib/emulate_tpu &&
+		echo 1 > $core/attrib/emulate_tpu && echo 1 > $core/attrib/emulate_tpws &&
+		echo 65535 > $core/attrib/max_write_same_len &&
 		mkdir -p "$group/lun/lun_0" && ln -s $core "$group/lun/lun_0/lun" &&
 		mkdir "$group/np/0.0.0.0:3260" || return
 	echo 0 > "$group/attrib/authentication"
