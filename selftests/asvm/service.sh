@@ -3,7 +3,8 @@
 # service.sh: asvm@.service under a systemd of its own, which is process 1 of a container
 # with nothing but this unit; under the AppArmor profile where the host's kernel has
 # AppArmor. What the service manager is for: it knows when the guest runs, delegates a
-# cgroup that limits it, and presses its power button.
+# cgroup that limits it, presses its power button, and starts it again after an accident
+# only. Then a guest in the background without a service manager.
 # Needs ASV_TOP, ASV_BUILD and root; ASV_TEST_DISKS is a folder with direct I/O.
 set -uo pipefail
 
@@ -27,7 +28,7 @@ clean()
 		wait "$unshare"
 	fi
 	umount /var/lib/asvm 2> /dev/null
-	rmdir $cgroup/asvm-systemd 2> /dev/null
+	rmdir $cgroup/asvm-plain $cgroup/asvm-systemd 2> /dev/null
 	rm -rf "$work"
 }
 trap clean EXIT
@@ -88,6 +89,7 @@ install_asvm()
 	[Disk]
 	File=/var/lib/asvm/web.img
 	CONF
+	printf '[Guest]\nMemory=lots\n' > /etc/asvm/bad.conf
 }
 
 # systemd, in a container: with its own processes, mounts and cgroups. Nobody else is in its
@@ -136,6 +138,11 @@ confined()
 	done
 }
 
+nothing_denied()
+{
+	! dmesg | grep 'apparmor="DENIED".*profile="asvm"'
+}
+
 comes_up()
 {
 	/usr/sbin/asvm console web < <(sleep 200) > "$work/console" 2>&1 &
@@ -172,6 +179,43 @@ stopped()
 		[ ! -e /run/asvm/web ] && [ ! -e "$group" ]
 }
 
+# an accident: that process is killed, and the guest goes with it
+accident()
+{
+	ctl start $unit && kill -KILL "$(supervisor)" && is NRestarts 1 &&
+		is SubState running && [ "$(wc -l < "$group/asvm-web/cgroup.procs")" = 1 ]
+}
+
+# the end that somebody wanted is none
+killed()
+{
+	/usr/sbin/asvm kill web && is ActiveState failed && is ExecMainStatus 4 &&
+		is NRestarts 1 && is SubState failed
+}
+
+wrong_file()
+{
+	! ctl start asvm@bad && is ActiveState failed asvm@bad && is ExecMainStatus 2 asvm@bad &&
+		is NRestarts 0 asvm@bad
+}
+
+# a guest in the background, from a cgroup that is nobody's
+background()
+{
+	mkdir $cgroup/asvm-plain
+	(
+		echo $BASHPID > $cgroup/asvm-plain/cgroup.procs
+		exec /usr/sbin/asvm run /etc/asvm/web.conf --name plain --daemon
+	) > "$work/plain" 2>&1 || { cat "$work/plain"; return 1; }
+	/usr/sbin/asvm list | grep '^plain .*running'
+}
+
+no_limits()
+{
+	cat "$work/plain"
+	grep 'no limits on memory and processes: no cgroup is delegated' "$work/plain"
+}
+
 modprobe kvm_amd 2> /dev/null || modprobe kvm_intel 2> /dev/null
 modprobe asv_blk
 check 'asvm and its unit are there' install_asvm
@@ -192,4 +236,11 @@ else
 fi
 check 'the guest comes up' comes_up
 check 'it is stopped by its power button' stopped
+check 'after an accident it is started again' accident
+check 'after the end that was asked for it is not' killed
+check 'nor with a wrong file' wrong_file
+check 'a guest in the background' background
+check 'asvm says when there are no limits' no_limits
+check 'it is killed' /usr/sbin/asvm kill plain
+[ -z "$profile" ] || check 'nothing that asvm does is denied by its profile' nothing_denied
 finish
