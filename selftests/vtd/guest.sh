@@ -72,6 +72,15 @@ net_in_guest()
 		ask 'ping -c 3 -i 0.2 -w 30 -q 10.0.2.2 | grep "packets transmitted"' ', [1-3] packets received'
 }
 
+# Both ways at a time: the other end sends back what it gets.
+tcp_in_guest()
+{
+	local line='head -c 2097152 /dev/urandom > /sent; nc 10.0.2.100 7 < /sent > /got & '
+	line+='for i in $(seq 60); do [ "$(stat -c %s /got)" != 2097152 ] || break; sleep 1; done; '
+	line+='cmp /sent /got && echo "it is$((1))the same"; kill $!'
+	ask "$line" 'it is1the same'
+}
+
 mark_in_guest()
 {
 	ask 'until_true test -b /dev/nvme0n1' 'it came true' &&
@@ -167,6 +176,7 @@ check 'the guest writes and verifies the leased disk' disk_in_guest nvme0n1 5
 check 'the guest writes and verifies its virtio disk' disk_in_guest vda 1
 check 'its interrupts are MSI-X' interrupts
 check 'the guest reaches the network' net_in_guest
+check 'TCP both ways, over its card' tcp_in_guest
 check 'the guest writes a mark' marked
 check 'after a reboot of the guest the mark is there' reboots
 check 'the host wants one function back: the guest lets go' unplugged
