@@ -156,6 +156,7 @@ int sffs_cache_flush(struct sffs_lock *lock)
 void sffs_cache_unmap(struct sffs_lock *lock)
 {
 	set_bit(SFFS_CACHE_AWAY, &lock->cache);
+	/* Who looks without a use sees it before the mappings, and the lock, are gone. */
 	smp_mb__after_atomic();
 	if (lock->type == SFFS_LOCKT_FIXED && lock->number == SFFS_FIXED_SUPER)
 		sffs_follow_lost(lock->sbi);
