@@ -283,6 +283,14 @@ TEST_F(data, blocks_behind_the_end)
 	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 8 * BLOCK));
 	ASSERT_TRUE(put(self, fd, 'b', 10000, 1000));
 	close(fd);
+	/* One without a name is in an orphan table from the start. */
+	fd = open(in(&self->vol, "."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, KIB(64)));
+	ASSERT_TRUE(put(self, fd, 'c', 0, 1000));
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_EQ(KIB(64) / 512, st.st_blocks);
+	close(fd);
 	close_files(self);
 	ASSERT_EQ(0, stat(in(&self->vol, "ahead"), &st));
 	EXPECT_EQ(16 * BLOCK / 512, st.st_blocks);
