@@ -264,15 +264,7 @@ static int sffs_statfs(struct dentry *dentry, struct kstatfs *st)
 
 static int sffs_freeze_fs(struct super_block *sb)
 {
-	struct sffs_sb_info *sbi = SFFS_SB(sb);
-	int err;
-
-	if (!sbi->journal)
-		return 0;
-	jbd2_journal_lock_updates(sbi->journal);
-	err = jbd2_journal_flush(sbi->journal, 0);
-	jbd2_journal_unlock_updates(sbi->journal);
-	return err;
+	return sffs_cache_commit(SFFS_SB(sb));
 }
 
 static int sffs_show_options(struct seq_file *seq, struct dentry *root)
