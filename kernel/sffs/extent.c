@@ -591,8 +591,8 @@ static int sffs_punch_extent(struct sffs_tx *tx, struct inode *inode, struct sff
  * One transaction's worth, with the tree held and @cost blocks reserved: -ENOENT when there
  * is nothing left.
  */
-static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end,
-			   unsigned int cost)
+static noinline_for_stack int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first,
+					      u64 end, unsigned int cost)
 {
 	u32 budget = SFFS_PUNCH_BLOCKS;
 	struct sffs_leaf leaf;
@@ -625,8 +625,8 @@ static int sffs_punch_some(struct sffs_tx *tx, struct inode *inode, u64 first, u
 }
 
 /* Which groups will the next transaction of a punch change, and what will the tree need? */
-static int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first, u64 end,
-			   unsigned int *cost)
+static noinline_for_stack int sffs_punch_plan(struct sffs_tx *tx, struct inode *inode, u64 first,
+					      u64 end, unsigned int *cost)
 {
 	struct sffs_leaf leaf;
 	int err;

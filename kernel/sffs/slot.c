@@ -338,23 +338,30 @@ static int sffs_local_alone(struct sffs_sb_info *sbi, const struct sffs_slot_rec
  */
 static int sffs_take_local(struct sffs_sb_info *sbi)
 {
-	struct sffs_slot_record rec, old;
+	struct {
+		struct sffs_slot_record old, now;
+	} *rec;
 	int err;
 
+	rec = kmalloc(sizeof(*rec), GFP_KERNEL);
+	if (!rec)
+		return -ENOMEM;
 	sbi->slot = 0;
-	err = sffs_read_slot(sbi, sbi->slot, &old) ?: sffs_local_alone(sbi, &old);
+	err = sffs_read_slot(sbi, sbi->slot, &rec->old) ?: sffs_local_alone(sbi, &rec->old);
 	if (err)
-		return err;
-	sbi->incarnation = le32_to_cpu(old.incarnation) + 1 ?: 1;
+		goto out;
+	sbi->incarnation = le32_to_cpu(rec->old.incarnation) + 1 ?: 1;
 	sbi->mounted_sec = ktime_get_real_seconds();
-	sffs_fill_slot(sbi, &rec);
-	rec.flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
-	err = sffs_write_slot(sbi, sbi->slot, &rec);
+	sffs_fill_slot(sbi, &rec->now);
+	rec->now.flags = cpu_to_le32(SFFS_SLOTF_LOCAL);
+	err = sffs_write_slot(sbi, sbi->slot, &rec->now);
 	if (err)
-		return err;
-	err = sffs_local_alone(sbi, &old);
+		goto out;
+	err = sffs_local_alone(sbi, &rec->old);
 	if (err)
-		sffs_put_slot(sbi, sbi->slot, &old);
+		sffs_put_slot(sbi, sbi->slot, &rec->old);
+out:
+	kfree(rec);
 	return err;
 }
 
